@@ -1,0 +1,104 @@
+/**
+ * What every route shares: who calls, the domain's context, the body, the answer to an error.
+ * @module
+ */
+import { zValidator } from '@hono/zod-validator'
+import type { MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
+import { HTTPException } from 'hono/http-exception'
+import type * as z from 'zod'
+import { authenticate, bearerOf, requireAdmin } from '../shared/access/index.ts'
+import type { Context } from '../shared/context.ts'
+import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
+import type { Platform } from '../shared/platform/index.ts'
+import { asAnswerError } from '../shared/providers/index.ts'
+
+export interface AppEnv {
+  Bindings: { platform: Platform }
+  Variables: { requestId: string; context: Context; owner: string }
+}
+
+/** Lets in whoever has a gateway key; records belong to its owner. */
+export const asOwner: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  const key = await authenticate(c.var.context, bearerOf(c.req.header('authorization')))
+  c.set('owner', key.owner)
+  await next()
+})
+
+/** Lets in the deployment's admin only. */
+export const asAdmin: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  await requireAdmin(c.var.context, bearerOf(c.req.header('authorization')))
+  await next()
+})
+
+/** The query, checked; a parameter that is not known is refused. */
+export const query = <T extends z.ZodType>(schema: T) =>
+  zValidator('query', schema, result => {
+    if (!result.success) throw toApiError(result.error)
+  })
+
+/** The JSON body, checked. */
+export const json = <T extends z.ZodType>(schema: T) =>
+  zValidator('json', schema, result => {
+    if (!result.success) throw toApiError(result.error)
+  })
+
+/** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
+export const jsonOnly: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(c.req.header('content-type') ?? '')) {
+    throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
+  }
+  await next()
+})
+
+/** Refuses a JSON body beyond the limit, announced or not. */
+export const jsonLimit = (bytes: number): MiddlewareHandler =>
+  bodyLimit({
+    maxSize: bytes,
+    onError() {
+      throw new ApiError({
+        status: 413,
+        code: 'body_too_large',
+        message: `The body is too large: this gateway takes JSON of up to ${bytes} bytes.`,
+      })
+    },
+  })
+
+const HTTP_ERRORS: Record<number, () => ApiError> = {
+  // Hono's validator, on a body that is not JSON.
+  400: () => badRequest(null, 'The body is not valid JSON.', 'invalid_json'),
+}
+
+/** An exception as the answer's error. Whatever is not known says nothing of itself to the caller. */
+export const toErrorAnswer = (thrown: unknown): ApiError => {
+  const error = asAnswerError(thrown)
+  if (error instanceof ApiError) return error
+  const known = error instanceof HTTPException ? HTTP_ERRORS[error.status] : undefined
+  return (
+    known?.() ??
+    new ApiError({
+      status: 500,
+      code: 'internal_error',
+      message: 'The gateway failed. The request id tells which log entry this is.',
+      cause: thrown,
+    })
+  )
+}
+
+/** Name and places only: messages of exceptions may quote keys or training data. */
+export const logFailure = (requestId: string, thrown: unknown): void => {
+  const error = thrown instanceof Error ? thrown : undefined
+  const frames = error?.stack
+    ?.split('\n')
+    .filter(line => /^\s+at /.test(line))
+    .map(line => line.trim())
+  console.error(
+    JSON.stringify({
+      level: 'error',
+      request_id: requestId,
+      error: error?.name ?? typeof thrown,
+      at: frames?.slice(0, 8),
+    }),
+  )
+}

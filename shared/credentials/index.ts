@@ -1,0 +1,2 @@
+/** The credential chain. */
+export * from './chain.ts'

@@ -1,0 +1,63 @@
+/**
+ * What the gateway keeps of a file. See `docs/storage.md`.
+ * @module
+ */
+import type { FileObject, FilePurpose } from '../openai/index.ts'
+import { collection } from '../platform/index.ts'
+
+/** Where else the same bytes are. Native ids mean something only within an account. */
+export interface FileCopy {
+  connection: string
+  account: string
+  native_id: string
+}
+
+export interface FileRecord {
+  id: string
+  owner: string
+  filename: string
+  purpose: FilePurpose
+  /** Bytes. */
+  bytes: number
+  /** Unix seconds. */
+  created_at: number
+  expires_at: number | null
+  /** A tombstone: the id stays known, the bytes are gone. */
+  deleted_at: number | null
+  /** Key in our bucket, or null when only a provider has the bytes. */
+  bucket_key: string | null
+  /** Lines of a training file, or null where it was not counted. */
+  examples: number | null
+  copies: FileCopy[]
+}
+
+export const FILES = collection<FileRecord, 'owner' | 'purpose'>('file', file => file.id, {
+  // Ids sort by age, so they are the cursor as well. A deleted file leaves the lists, not the store.
+  owner: {
+    slot: 'a',
+    entry: file => (file.deleted_at === null ? { partition: file.owner, sort: file.id } : undefined),
+  },
+  purpose: {
+    slot: 'b',
+    entry: file =>
+      file.deleted_at === null ? { partition: `${file.owner}#${file.purpose}`, sort: file.id } : undefined,
+  },
+})
+
+export const toFileObject = ({
+  id,
+  bytes,
+  created_at,
+  expires_at,
+  filename,
+  purpose,
+}: FileRecord): FileObject => ({
+  id,
+  object: 'file',
+  bytes,
+  created_at,
+  ...(expires_at !== null && { expires_at }),
+  filename,
+  purpose,
+  status: 'processed',
+})

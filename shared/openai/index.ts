@@ -1,0 +1,7 @@
+/** The wire we speak: OpenAI's objects, requests, errors, paging and event streams. */
+export * from './errors.ts'
+export * from './objects.ts'
+export * from './paging.ts'
+export * from './schemas.ts'
+export * from './sse.ts'
+export * from './validation.ts'

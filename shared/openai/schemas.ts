@@ -1,0 +1,125 @@
+/**
+ * What the gateway accepts: OpenAI's request bodies, strict, with its ranges, plus the gateway's own fields.
+ * Ranges are those of OpenAI's published specification.
+ * @module
+ */
+import * as z from 'zod'
+import { UPLOAD_PURPOSES } from './objects.ts'
+import { pageQuery } from './paging.ts'
+
+const auto = <T extends z.ZodType>(schema: T, range: string) =>
+  z.union([z.literal('auto'), schema], { error: `must be 'auto' or ${range}` }).optional()
+
+const common = {
+  n_epochs: auto(z.int().min(1).max(50), 'an integer from 1 to 50'),
+  batch_size: auto(z.int().min(1).max(256), 'an integer from 1 to 256'),
+  learning_rate_multiplier: auto(z.number().positive(), 'a number above 0'),
+}
+const atLeastOne = () => auto(z.int().min(1), 'an integer from 1')
+
+const supervised = z.strictObject({ hyperparameters: z.strictObject(common).optional() })
+const dpo = z.strictObject({
+  hyperparameters: z
+    .strictObject({ ...common, beta: auto(z.number().positive().max(2), 'a number above 0, at most 2') })
+    .optional(),
+})
+const reinforcement = z.strictObject({
+  // A grader is a program in the provider's own language: it is the provider's to check.
+  grader: z.looseObject({ type: z.string() }),
+  hyperparameters: z
+    .strictObject({
+      ...common,
+      reasoning_effort: z.enum(['default', 'low', 'medium', 'high']).optional(),
+      compute_multiplier: auto(z.number().gt(0.00001).max(10), 'a number above 0.00001, at most 10'),
+      eval_interval: atLeastOne(),
+      eval_samples: atLeastOne(),
+    })
+    .optional(),
+})
+
+const method = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('supervised'), supervised: supervised.optional() }),
+  z.strictObject({ type: z.literal('dpo'), dpo: dpo.optional() }),
+  z.strictObject({ type: z.literal('reinforcement'), reinforcement }),
+])
+export type Method = z.infer<typeof method>
+
+const integration = z.strictObject({
+  type: z.literal('wandb'),
+  wandb: z.strictObject({
+    project: z.string().min(1),
+    name: z.string().nullish(),
+    entity: z.string().nullish(),
+    tags: z.array(z.string()).optional(),
+  }),
+})
+
+/** Room for the gateway's own label: a provider finds a job of unknown outcome by it. */
+export const JOB_LABEL = 'tunegate_job'
+
+const metadata = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine(pairs => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
+  .refine(pairs => !(JOB_LABEL in pairs), `must not use the key "${JOB_LABEL}", which is the gateway's own`)
+
+/** Fields that choose the provider and its credentials; never sent upstream. */
+export const routingFields = {
+  provider: z.string().min(1).max(64).optional(),
+  custom_llm_provider: z.string().min(1).max(64).optional(),
+  /** Seconds to wait for the provider. */
+  timeout: z.number().positive().max(3600).optional(),
+  api_key: z.string().min(1).max(4096).optional(),
+  api_base: z.url({ protocol: /^https?$/ }).optional(),
+}
+const routing = z.object(routingFields)
+export type Routing = z.infer<typeof routing>
+export const ROUTING_FIELDS = Object.keys(routingFields) as readonly (keyof Routing)[]
+export const parseRouting = (body: object) => routing.safeParse(body)
+
+export const jobRequest = z
+  .strictObject({
+    model: z.string().min(1).max(256),
+    training_file: z.string().min(1).max(128),
+    validation_file: z.string().min(1).max(128).nullish(),
+    suffix: z.string().min(1).max(64).nullish(),
+    seed: z.int().min(0).max(2147483647).nullish(),
+    metadata: metadata.nullish(),
+    integrations: z.array(integration).max(5).nullish(),
+    method: method.optional(),
+    hyperparameters: z.strictObject(common).optional(),
+    ...routingFields,
+  })
+  .refine(body => !(body.method && body.hyperparameters), {
+    path: ['hyperparameters'],
+    message:
+      'is deprecated and cannot be given together with `method`: put it into `method.<type>.hyperparameters`',
+  })
+export type JobRequest = z.infer<typeof jobRequest>
+
+export const filesQuery = z.strictObject({
+  purpose: z.string().max(64).optional(),
+  order: z.enum(['asc', 'desc']).default('desc'),
+  ...pageQuery(10_000, 10_000),
+})
+
+/** `metadata[k]=v` filters are read from the raw query beside this. */
+export const jobsQuery = z.looseObject(pageQuery(100, 20))
+export const eventsQuery = z.strictObject(pageQuery(1000, 20))
+export const checkpointsQuery = z.strictObject(pageQuery(100, 10))
+
+export const uploadFields = z.strictObject({
+  purpose: z.enum(UPLOAD_PURPOSES),
+  'expires_after[anchor]': z.literal('created_at').optional(),
+  'expires_after[seconds]': z.coerce.number().int().min(3600).max(2_592_000).optional(),
+})
+export type UploadFields = z.infer<typeof uploadFields>
+
+export const keyRequest = z.strictObject({
+  name: z.string().min(1).max(128),
+  /** Keys of one owner see the same files, jobs and models; a new owner is made when absent. */
+  owner: z
+    .string()
+    .regex(/^[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
+    .optional(),
+})
+export const keysQuery = z.strictObject(pageQuery(100, 20))

@@ -1,0 +1,33 @@
+/**
+ * The Bucket on R2.
+ * @module
+ */
+import type { R2Bucket, R2UploadedPart } from '@cloudflare/workers-types'
+import type { Bucket } from '../ports.ts'
+
+export const createR2Bucket = (r2: R2Bucket): Bucket => ({
+  async put(key, bytes) {
+    await r2.put(key, bytes)
+  },
+  async startMultipart(key) {
+    const upload = await r2.createMultipartUpload(key)
+    const parts: R2UploadedPart[] = []
+    return {
+      async part(number, bytes) {
+        parts.push(await upload.uploadPart(number, bytes))
+      },
+      async complete() {
+        await upload.complete(parts)
+      },
+      abort: () => upload.abort(),
+    }
+  },
+  async get(key) {
+    const object = await r2.get(key)
+    // The two type worlds name the same stream differently.
+    return object
+      ? { body: object.body as unknown as ReadableStream<Uint8Array>, size: object.size }
+      : undefined
+  },
+  delete: key => r2.delete(key),
+})

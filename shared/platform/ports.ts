@@ -1,0 +1,110 @@
+/**
+ * The narrow waist between the domain and the platform it runs on. `docs/storage.md` lists what is kept where.
+ * @module
+ */
+
+/** Each record has up to two index entries. A slot is a pair of columns in D1, a secondary index in DynamoDB. */
+export type IndexSlot = 'a' | 'b'
+
+/** Where a record stands in an index: all of one partition, in the order of `sort` (unique within it). */
+export interface IndexEntry {
+  partition: string
+  sort: string
+}
+
+export interface StoreRecord {
+  kind: string
+  id: string
+  /** JSON. */
+  body: string
+  indexes: Partial<Record<IndexSlot, IndexEntry>>
+}
+
+export interface StoredRecord {
+  id: string
+  body: string
+  /** Grows by one with each write. */
+  version: number
+}
+
+export interface ListQuery {
+  kind: string
+  slot: IndexSlot
+  partition: string
+  order: 'asc' | 'desc'
+  /** At most this many records. */
+  limit: number
+  /** Only what follows this sort key, in the given order. The key itself need not exist any more. */
+  after?: string
+}
+
+/** Records with optimistic concurrency. Single-record conditional writes only: what D1 and DynamoDB share. */
+export interface Store {
+  get(kind: string, id: string): Promise<StoredRecord | undefined>
+  /**
+   * Writes one record if it is still as expected.
+   * @returns the new version, or undefined when the expectation failed and nothing was written.
+   */
+  put(record: StoreRecord, expect: 'absent' | number): Promise<number | undefined>
+  /** Writes records whose content follows from their id, so that writing one twice changes nothing. */
+  putAll(records: StoreRecord[]): Promise<void>
+  delete(kind: string, id: string): Promise<void>
+  list(query: ListQuery): Promise<StoredRecord[]>
+}
+
+export interface BucketObject {
+  body: ReadableStream<Uint8Array>
+  /** Bytes. */
+  size: number
+}
+
+/** Parts are equal in size but for the last, at least 5 MiB (R2, S3). */
+export interface MultipartUpload {
+  /** @param number from 1 */
+  part(number: number, bytes: Uint8Array): Promise<void>
+  complete(): Promise<void>
+  abort(): Promise<void>
+}
+
+export interface Bucket {
+  put(key: string, bytes: Uint8Array): Promise<void>
+  startMultipart(key: string): Promise<MultipartUpload>
+  get(key: string): Promise<BucketObject | undefined>
+  delete(key: string): Promise<void>
+}
+
+/** The last link of the credential chain. */
+export interface Secrets {
+  get(name: string): Promise<string | undefined>
+}
+
+/** The deployment's environment variables. */
+export interface Environment {
+  get(name: string): string | undefined
+}
+
+export interface Clock {
+  /** Unix milliseconds. */
+  now(): number
+  sleep(ms: number): Promise<void>
+}
+
+export interface Ids {
+  /** A new id with this prefix. Ids of one prefix sort by the time they were made, to the millisecond. */
+  next(prefix: string): string
+}
+
+/** Everything the domain needs of the platform it runs on. */
+export interface Platform {
+  store: Store
+  bucket: Bucket
+  secrets: Secrets
+  environment: Environment
+  clock: Clock
+  ids: Ids
+  fetch: (request: Request) => Promise<Response>
+  /** A request body of known length out of pieces, streamed one after the other. */
+  sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
+  /** Lets work go on after the answer is sent. */
+  defer(work: Promise<unknown>): void
+}

@@ -1,0 +1,27 @@
+/** OpenAI. A tune is callable under its own name as soon as its job has succeeded, so nothing is deployed. */
+import type { Provider } from '../provider.ts'
+import { authorise } from './auth.ts'
+import { capabilities } from './capabilities.ts'
+import { chat } from './chat.ts'
+import { toFault } from './faults.ts'
+import { files } from './files.ts'
+import { jobs } from './jobs.ts'
+import { models } from './models.ts'
+
+export const openai: Provider = {
+  id: 'openai',
+  capabilities,
+  fields: {
+    apiKey: { name: 'OPENAI_API_KEY' },
+    baseUrl: { name: 'OPENAI_BASE_URL', fallback: 'https://api.openai.com/v1' },
+    organization: { name: 'OPENAI_ORG_ID' },
+    project: { name: 'OPENAI_PROJECT_ID' },
+  },
+  required: 'apiKey',
+  authorise,
+  toFault,
+  files,
+  jobs,
+  chat,
+  models,
+}

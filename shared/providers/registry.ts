@@ -1,0 +1,5 @@
+/** Every provider there is: one line each. */
+import { openai } from './openai/index.ts'
+import type { Provider } from './provider.ts'
+
+export const PROVIDERS: Readonly<Record<string, Provider>> = { openai }

@@ -1,0 +1,55 @@
+/**
+ * A model's name → where it is answered: registry → explicit prefix → default connection.
+ * @module
+ */
+import type { Config } from '../config.ts'
+import type { Context } from '../context.ts'
+import {
+  type Connection,
+  connect,
+  connectionName,
+  PROVIDERS,
+  reconnect,
+  type Wish,
+} from '../providers/index.ts'
+import { findTunedModel } from './registry.ts'
+
+/** Splits `openai/gpt-4.1-mini` into a connection or provider that is configured, and the rest. */
+export const splitModelName = (
+  { connections }: Pick<Config, 'connections'>,
+  model: string,
+): { prefix: string | undefined; name: string } => {
+  const slash = model.indexOf('/')
+  const prefix = model.slice(0, Math.max(slash, 0))
+  return slash > 0 && (Object.hasOwn(connections, prefix) || Object.hasOwn(PROVIDERS, prefix))
+    ? { prefix, name: model.slice(slash + 1) }
+    : { prefix: undefined, name: model }
+}
+
+export interface Target {
+  connection: Connection
+  /** The model as its provider names it. */
+  model: string
+}
+
+/**
+ * Where a model answers.
+ * @throws {ApiError} 404 for someone else's tuned model, whatever prefix it is dressed in.
+ */
+export const resolveModel = async (
+  context: Context,
+  owner: string,
+  model: string,
+  wish: Wish,
+): Promise<Target> => {
+  const { prefix, name } = splitModelName(context.config, model)
+  const tuned = await findTunedModel(context, owner, name)
+  const isElsewhere = wish.api_key !== undefined
+  if (tuned && !isElsewhere) {
+    return {
+      connection: await reconnect(context, tuned.connection, tuned.account, wish),
+      model: tuned.native,
+    }
+  }
+  return { connection: await connect(context, connectionName(context, wish, prefix), wish), model: name }
+}

@@ -1,0 +1,41 @@
+/**
+ * The registry of tuned models. See `docs/storage.md`.
+ * @module
+ */
+import type { ModelObject } from '../openai/index.ts'
+import { collection } from '../platform/index.ts'
+
+export interface ModelRecord {
+  /** What callers say. */
+  name: string
+  owner: string
+  connection: string
+  account: string
+  /** What the provider calls it. */
+  native: string
+  base_model: string
+  job: string
+  kind: 'model' | 'checkpoint'
+  /** Unix seconds. */
+  created_at: number
+  /** A tombstone: the name stays its owner's. */
+  deleted_at: number | null
+}
+
+export const MODELS = collection<ModelRecord, 'owner'>('model', model => model.name, {
+  // Checkpoints are callable, but listed with their job only, as at OpenAI.
+  owner: {
+    slot: 'a',
+    entry: model =>
+      model.deleted_at === null && model.kind === 'model'
+        ? { partition: model.owner, sort: `${String(model.created_at).padStart(12, '0')}#${model.name}` }
+        : undefined,
+  },
+})
+
+export const toModelObject = ({ name, created_at, owner }: ModelRecord): ModelObject => ({
+  id: name,
+  object: 'model',
+  created: created_at,
+  owned_by: owner,
+})

@@ -1,0 +1,82 @@
+/**
+ * Which tuned models there are, whose, and where they answer.
+ * @module
+ */
+import { type Context, nowSeconds } from '../context.ts'
+import { type ApiError, type ModelObject, notFound } from '../openai/index.ts'
+import { connect, ProviderFault, reconnect } from '../providers/index.ts'
+import { MODELS, type ModelRecord, toModelObject } from './records.ts'
+
+/** A name without a record is looked up again soon: it may be tuned in a moment. */
+const CACHE = { size: 1000, ttlMs: 5000 }
+interface Lookup {
+  record: ModelRecord | undefined
+}
+const cacheOf = ({ caches }: Context) => caches<Lookup>('models', CACHE)
+
+export const noSuchModel = (name: string): ApiError =>
+  notFound('model_not_found', 'model', `The model '${name}' does not exist or is not yours.`)
+
+/** What the registry knows of a name, deleted ones included. */
+export const lookUpModel = async (context: Context, name: string): Promise<ModelRecord | undefined> => {
+  const cached = cacheOf(context).get(name)
+  if (cached) return cached.record
+  const record = (await MODELS.get(context.platform.store, name))?.value
+  cacheOf(context).set(name, { record })
+  return record
+}
+
+/** Enters a model that a job has made. Doing it again changes nothing. */
+export const registerModel = async (context: Context, model: ModelRecord): Promise<void> => {
+  await MODELS.create(context.platform.store, model)
+  cacheOf(context).delete(model.name)
+}
+
+/** A tuned model that this owner may use. */
+export const findTunedModel = async (
+  context: Context,
+  owner: string,
+  name: string,
+): Promise<ModelRecord | undefined> => {
+  const record = await lookUpModel(context, name)
+  if (!record) return undefined
+  if (record.owner !== owner || record.deleted_at !== null) throw noSuchModel(name)
+  return record
+}
+
+/** Most tuned models named in one list. */
+const MOST_LISTED = 10_000
+
+/** Base models of the default connection, then the owner's tuned ones. Others' tunes in the same account are not shown. */
+export const listModels = async (context: Context, owner: string): Promise<ModelObject[]> => {
+  const { provider, channel } = await connect(context, context.config.defaultConnection)
+  const [offered, own] = await Promise.all([
+    provider.models.list(channel),
+    MODELS.list(context.platform.store, 'owner', owner, { limit: MOST_LISTED }),
+  ])
+  return [...offered.filter(({ id }) => !provider.models.isTuned(id)), ...own.items.map(toModelObject)]
+}
+
+/** One model: the owner's tune, or a base model of the default connection. */
+export const getModel = async (context: Context, owner: string, name: string): Promise<ModelObject> => {
+  const tuned = await findTunedModel(context, owner, name)
+  if (tuned) return toModelObject(tuned)
+  const base = (await listModels(context, owner)).find(({ id }) => id === name)
+  if (!base) throw noSuchModel(name)
+  return base
+}
+
+/** Deletes a tuned model at its provider; the name stays a tombstone. */
+export const deleteModel = async (context: Context, owner: string, name: string): Promise<void> => {
+  const model = await findTunedModel(context, owner, name)
+  if (!model) throw noSuchModel(name)
+  const { provider, channel } = await reconnect(context, model.connection, model.account)
+  try {
+    await provider.models.delete(channel, model.native)
+  } catch (error) {
+    const isGone = error instanceof ProviderFault && error.status === 404
+    if (!isGone) throw error
+  }
+  await MODELS.update(context.platform.store, name, value => ({ ...value, deleted_at: nowSeconds(context) }))
+  cacheOf(context).delete(name)
+}

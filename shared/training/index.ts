@@ -1,0 +1,4 @@
+/** A job's life: submitted, refreshed, steered, looked into. */
+export * from './jobs.ts'
+export { type JobRecord, toJobObject } from './records.ts'
+export * from './submit.ts'

@@ -1,0 +1,164 @@
+/**
+ * Jobs an owner has: found, listed, steered, looked into.
+ * @module
+ */
+import type { Context } from '../context.ts'
+import {
+  ApiError,
+  type CheckpointObject,
+  type EndedList,
+  endedList,
+  type JobEvent,
+  type List,
+  list,
+  notFound,
+} from '../openai/index.ts'
+import type { Page, PageQuery } from '../platform/index.ts'
+import { registerModel } from '../serving/index.ts'
+import { listEvents, syncEvents, tell } from './events.ts'
+import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { connectionOf, recordNative, refreshJob } from './refresh.ts'
+
+const JOB_PARAM = 'fine_tuning_job_id'
+
+/** A job of this owner. Someone else's is as unknown as one that never was. */
+export const findJob = async (context: Context, owner: string, id: string): Promise<JobRecord> => {
+  const job = (await JOBS.get(context.platform.store, id))?.value
+  if (!job || job.owner !== owner)
+    throw notFound('job_not_found', JOB_PARAM, `No such fine-tuning job: '${id}'.`)
+  return job
+}
+
+/** A job as it stands at the provider now. */
+export const getJob = async (context: Context, owner: string, id: string): Promise<JobRecord> =>
+  refreshJob(context, await findJob(context, owner, id))
+
+/** Which jobs a list is to hold: those with all of these pairs, those without any (`null`), or all. */
+export type MetadataFilter = Record<string, string> | null | undefined
+
+const hasMetadata = (filter: MetadataFilter) => (job: JobRecord) => {
+  const metadata = job.request.metadata ?? {}
+  if (filter === undefined) return true
+  if (filter === null) return Object.keys(metadata).length === 0
+  return Object.entries(filter).every(([key, value]) => metadata[key] === value)
+}
+
+/** Jobs refreshed at once while a page is made. */
+const REFRESHED_AT_ONCE = 6
+
+/** A page of jobs, newest first, each as it stands at its provider now. */
+export const listJobs = async (
+  context: Context,
+  owner: string,
+  query: PageQuery,
+  filter: MetadataFilter,
+): Promise<Page<JobRecord>> => {
+  const { items, hasMore } = await JOBS.list(
+    context.platform.store,
+    'owner',
+    owner,
+    query,
+    hasMetadata(filter),
+  )
+  const fresh: JobRecord[] = []
+  for (let start = 0; start < items.length; start += REFRESHED_AT_ONCE) {
+    const some = items.slice(start, start + REFRESHED_AT_ONCE)
+    fresh.push(...(await Promise.all(some.map(job => refreshJob(context, job)))))
+  }
+  return { items: fresh, hasMore }
+}
+
+export type Command = 'cancel' | 'pause' | 'resume'
+
+/** Tells the provider to cancel, pause or resume a job; the answer is what the provider made of it. */
+export const commandJob = async (
+  context: Context,
+  owner: string,
+  id: string,
+  command: Command,
+): Promise<JobRecord> => {
+  const job = await getJob(context, owner, id)
+  if (isTerminal(job.status)) {
+    throw new ApiError({
+      status: 400,
+      code: 'invalid_state',
+      param: JOB_PARAM,
+      message: `The job '${id}' is ${job.status}: there is nothing to ${command}.`,
+    })
+  }
+  if (job.native_id === null) {
+    throw new ApiError({
+      status: 409,
+      code: 'invalid_state',
+      param: JOB_PARAM,
+      message: `It is not known yet whether the provider has the job '${id}': ask for it, then ${command} it.`,
+    })
+  }
+  const connection = await connectionOf(context, job)
+  const native = await connection.provider.jobs[command](connection.channel, job.native_id)
+  const updated = await recordNative(context, job, connection, native)
+  await tell(context, updated, [
+    { level: 'info', message: `Asked ${connection.provider.id} to ${command} the job.` },
+  ])
+  return updated
+}
+
+/** A page of a job's events, newest first. The provider's feed is read up to now; without the provider, as far as known. */
+export const jobEvents = async (
+  context: Context,
+  owner: string,
+  id: string,
+  query: PageQuery,
+): Promise<List<JobEvent>> => {
+  const job = await getJob(context, owner, id)
+  await syncEvents(context, job)
+  const { items, hasMore } = await listEvents(context, job, query)
+  return list(
+    items.map(event => ({ object: 'fine_tuning.job.event', ...event })),
+    hasMore,
+  )
+}
+
+/** A page of a job's checkpoints. Each is a model of the owner's from now on. */
+export const jobCheckpoints = async (
+  context: Context,
+  owner: string,
+  id: string,
+  query: PageQuery,
+): Promise<EndedList<CheckpointObject>> => {
+  const job = await findJob(context, owner, id)
+  if (job.native_id === null) return endedList([], false)
+  const connection = await connectionOf(context, job)
+  const page = await connection.provider.jobs.checkpoints(connection.channel, job.native_id, {
+    after: query.after,
+    limit: query.limit,
+  })
+  await Promise.all(
+    page.items.map(({ model, createdAt }) =>
+      registerModel(context, {
+        name: model,
+        owner,
+        connection: connection.name,
+        account: connection.account,
+        native: model,
+        base_model: job.native_model,
+        job: job.id,
+        kind: 'checkpoint',
+        created_at: createdAt,
+        deleted_at: null,
+      }),
+    ),
+  )
+  const data = page.items.map(
+    (checkpoint): CheckpointObject => ({
+      id: checkpoint.id,
+      object: 'fine_tuning.job.checkpoint',
+      created_at: checkpoint.createdAt,
+      fine_tuned_model_checkpoint: checkpoint.model,
+      fine_tuning_job_id: job.id,
+      step_number: checkpoint.step,
+      metrics: checkpoint.metrics,
+    }),
+  )
+  return endedList(data, page.hasMore)
+}

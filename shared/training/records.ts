@@ -1,0 +1,119 @@
+/**
+ * What the gateway keeps of a job and its events. See `docs/storage.md`.
+ * @module
+ */
+import {
+  type JobEvent,
+  type JobObject,
+  type JobRequest,
+  type JobStatus,
+  type Method,
+  ROUTING_FIELDS,
+  type Routing,
+  TERMINAL_STATUSES,
+} from '../openai/index.ts'
+import { collection } from '../platform/index.ts'
+import type { NativeJob } from '../providers/index.ts'
+
+/** The request without what chose the provider: its keys are never stored. */
+export type StoredRequest = Omit<JobRequest, keyof Routing>
+
+export interface JobRecord {
+  id: string
+  owner: string
+  /** Unix seconds. */
+  created_at: number
+  request: StoredRequest
+  method: Method
+  seed: number
+  provider: string
+  connection: string
+  account: string
+  /** The model as the provider names it. */
+  native_model: string
+  /** Null until the provider has accepted the job, or while it is not known whether it has. */
+  native_id: string | null
+  status: JobStatus
+  /** What the provider last said of the job. */
+  native: NativeJob | null
+  /** Our ids of the provider's result files. */
+  result_files: string[]
+  error: JobObject['error']
+  finished_at: number | null
+  /** Unix seconds of the last answer of the provider about this job. */
+  polled_at: number | null
+  /** How much of the provider's event feed is in our store: its newest event there, and how many. */
+  feed: { last_native_id: string | null; count: number; is_complete: boolean }
+}
+
+export const JOBS = collection<JobRecord, 'owner'>('job', job => job.id, {
+  owner: { slot: 'a', entry: job => ({ partition: job.owner, sort: job.id }) },
+})
+
+export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
+
+export interface EventRecord {
+  job: string
+  event: Omit<JobEvent, 'object'>
+}
+
+export const EVENTS = collection<EventRecord, 'job'>('event', ({ job, event }) => `${job}/${event.id}`, {
+  job: { slot: 'a', entry: ({ job, event }) => ({ partition: job, sort: event.id }) },
+})
+
+/** Drops what chose the provider, before anything is stored. */
+export const withoutRouting = (request: JobRequest): StoredRequest => {
+  const rest: Partial<JobRequest> = { ...request }
+  for (const field of ROUTING_FIELDS) delete rest[field]
+  return rest as StoredRequest
+}
+
+const hyperparametersOf = (method: Method) =>
+  (method.type === 'supervised'
+    ? method.supervised
+    : method.type === 'dpo'
+      ? method.dpo
+      : method.reinforcement
+  )?.hyperparameters ?? {}
+
+const ALL_AUTO = { n_epochs: 'auto', batch_size: 'auto', learning_rate_multiplier: 'auto' } as const
+
+export const toJobObject = (job: JobRecord): JobObject<Method> => {
+  const { request, native } = job
+  return {
+    id: job.id,
+    object: 'fine_tuning.job',
+    created_at: job.created_at,
+    error: job.error,
+    fine_tuned_model: native?.fineTunedModel ?? null,
+    finished_at: job.finished_at,
+    estimated_finish: native?.estimatedFinish ?? null,
+    hyperparameters: {
+      ...ALL_AUTO,
+      ...pickCommon(hyperparametersOf(job.method)),
+      ...native?.hyperparameters,
+    },
+    integrations: request.integrations ?? null,
+    metadata: request.metadata ?? null,
+    method: native?.method ?? job.method,
+    model: native?.model ?? request.model,
+    organization_id: job.owner,
+    result_files: job.result_files,
+    seed: native?.seed ?? job.seed,
+    status: job.status,
+    trained_tokens: native?.trainedTokens ?? null,
+    training_file: request.training_file,
+    validation_file: request.validation_file ?? null,
+    tunegate: {
+      provider: job.provider,
+      connection: job.connection,
+      native_id: job.native_id,
+      native_status: native?.nativeStatus ?? null,
+      polled_at: job.polled_at,
+    },
+  }
+}
+
+/** The deprecated top-level object knows only the three common ones. */
+const pickCommon = (hyperparameters: Record<string, unknown>) =>
+  Object.fromEntries(Object.entries(hyperparameters).filter(([name]) => name in ALL_AUTO))

@@ -1,0 +1,182 @@
+/**
+ * The one place that calls the outside world: host guard, no redirects, time limits, careful repetition.
+ * @module
+ */
+import type { Config } from './config.ts'
+import { assertPublicUrl } from './host-guard.ts'
+import type { Clock } from './platform/index.ts'
+
+/**
+ * What may be sent again. `always`: the call changes nothing, or nothing more when repeated. `if-refused`: only after
+ * a 429, which says that it was not carried out. `never`: the caller repeats for itself.
+ */
+export type Repeat = 'always' | 'if-refused' | 'never'
+
+export interface OutboundRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  url: URL
+  headers: Record<string, string>
+  /** A stream is opened anew for each attempt: a spent one could not be repeated. */
+  body?: string | (() => Promise<ReadableStream<Uint8Array>>)
+  repeat: Repeat
+  /** For `call` the time to the whole answer, for `open` the time to its headers. */
+  timeoutMs: number
+  /** Ends the call when the client has gone. */
+  signal?: AbortSignal | undefined
+}
+
+/** An answer read whole. Any status. */
+export interface Answer {
+  status: number
+  headers: Headers
+  bytes: Uint8Array<ArrayBuffer>
+}
+
+/** An answer whose body is still on its way. Any status. */
+export interface OpenAnswer {
+  status: number
+  headers: Headers
+  body: ReadableStream<Uint8Array>
+}
+
+/** No answer: why, and whether the other side may have acted on the request is unknown. */
+export class TransportError extends Error {
+  readonly reason: 'timeout' | 'unreachable' | 'redirected' | 'client_gone'
+  constructor(reason: TransportError['reason'], cause?: unknown) {
+    super(`No answer: ${reason}`, { cause })
+    this.name = 'TransportError'
+    this.reason = reason
+  }
+}
+
+export interface Transport {
+  call(request: OutboundRequest): Promise<Answer>
+  open(request: OutboundRequest): Promise<OpenAnswer>
+}
+
+export interface TransportOptions {
+  fetch: (request: Request) => Promise<Response>
+  clock: Clock
+  retries: Config['retries']
+  /** The one origin that need not be public: the local sandbox. */
+  allowedOrigin?: string | undefined
+  /** 0 to 1. */
+  random?: () => number
+}
+
+/** Longest `Retry-After` that is waited out here; beyond it the caller decides. */
+const LONGEST_RETRY_AFTER_MS = 60_000
+
+/** Milliseconds the server asks to wait, from `retry-after-ms` or `retry-after` (seconds or a date). */
+export const retryAfterMs = (headers: Headers, now: number): number | undefined => {
+  const milliseconds = Number(headers.get('retry-after-ms') ?? Number.NaN)
+  if (milliseconds >= 0) return milliseconds
+  const value = headers.get('retry-after')
+  if (value === null) return undefined
+  const seconds = Number(value)
+  const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now
+  return Number.isFinite(wait) ? Math.max(0, wait) : undefined
+}
+
+/** Whether an answer or its absence may be followed by the same request again. */
+export const mayRepeat = (
+  repeat: Repeat,
+  outcome: Pick<Answer, 'status' | 'headers'> | TransportError,
+): boolean => {
+  if (repeat === 'never') return false
+  if (outcome instanceof TransportError) {
+    return repeat === 'always' && (outcome.reason === 'timeout' || outcome.reason === 'unreachable')
+  }
+  if (outcome.headers.get('x-should-retry') === 'false') return false
+  if (outcome.status === 429) return true
+  return repeat === 'always' && (outcome.status === 408 || outcome.status >= 500)
+}
+
+/** Full jitter over a doubling delay, unless the server named one. Milliseconds; undefined: too long to wait here. */
+export const delayBefore = (
+  attempt: number,
+  asked: number | undefined,
+  { firstDelayMs, longestDelayMs }: Config['retries'],
+  random: () => number,
+): number | undefined => {
+  if (asked !== undefined) return asked > LONGEST_RETRY_AFTER_MS ? undefined : asked
+  return random() * Math.min(longestDelayMs, firstDelayMs * 2 ** attempt)
+}
+
+export const createTransport = ({
+  fetch,
+  clock,
+  retries,
+  allowedOrigin,
+  random = Math.random,
+}: TransportOptions): Transport => {
+  /** One attempt; `read` runs under the same time limit. */
+  const attempt = async <T>(
+    request: OutboundRequest,
+    read: (response: Response) => Promise<T>,
+  ): Promise<T> => {
+    const { method, url, headers, body, timeoutMs, signal } = request
+    const timer = new AbortController()
+    const timeout = setTimeout(() => timer.abort(), timeoutMs)
+    // A streamed body must stay stoppable by the client after the timer has done its work.
+    const either = signal ? AbortSignal.any([timer.signal, signal]) : timer.signal
+    try {
+      const init: RequestInit = { method, headers, redirect: 'manual', signal: either }
+      if (typeof body === 'string') init.body = body
+      else if (body) Object.assign(init, { body: await body(), duplex: 'half' })
+      const response = await fetch(new Request(url, init))
+      if (response.status >= 300 && response.status < 400) {
+        await response.body?.cancel()
+        throw new TransportError('redirected')
+      }
+      return await read(response)
+    } catch (cause) {
+      if (cause instanceof TransportError) throw cause
+      if (signal?.aborted) throw new TransportError('client_gone', cause)
+      throw new TransportError(timer.signal.aborted ? 'timeout' : 'unreachable', cause)
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+
+  const repeated = async <T extends Pick<Answer, 'status' | 'headers'>>(
+    request: OutboundRequest,
+    read: (response: Response) => Promise<T>,
+    discard: (answer: T) => Promise<void>,
+  ): Promise<T> => {
+    assertPublicUrl(request.url, allowedOrigin)
+    for (let attempts = 0; ; attempts++) {
+      const outcome = await attempt(request, read).catch((error: TransportError) => error)
+      const asked = outcome instanceof TransportError ? undefined : retryAfterMs(outcome.headers, clock.now())
+      const delay =
+        attempts < retries.count && mayRepeat(request.repeat, outcome)
+          ? delayBefore(attempts, asked, retries, random)
+          : undefined
+      if (delay === undefined) {
+        if (outcome instanceof TransportError) throw outcome
+        return outcome
+      }
+      if (!(outcome instanceof TransportError)) await discard(outcome)
+      await clock.sleep(delay)
+    }
+  }
+
+  return {
+    call: request =>
+      repeated(
+        request,
+        async response => ({
+          status: response.status,
+          headers: response.headers,
+          bytes: new Uint8Array(await response.arrayBuffer()),
+        }),
+        async () => undefined,
+      ),
+    open: request =>
+      repeated(
+        request,
+        async ({ status, headers, body }) => ({ status, headers, body: body ?? new Blob([]).stream() }),
+        async ({ body }) => body.cancel(),
+      ),
+  }
+}
