@@ -1,0 +1,129 @@
+/**
+ * Makes the code of the two Workers: the bundle a deployment would upload, through the same door for both.
+ *
+ * **Why the prelude.** Miniflare routes every global `fetch` of a Worker through an interceptor Worker (it strips a
+ * header and fakes image resizing). Production has no such hop. It would add the same CPU to both sides and thereby
+ * flatter the ratio, so {@link PRELUDE} binds `fetch` in both Workers straight to workerd's network service.
+ *
+ * @module
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import { unstable_readConfig } from 'wrangler'
+
+/** The repository's root and its Worker configuration. */
+export const ROOT = dirname(import.meta.dirname)
+export const CONFIG = join(ROOT, 'wrangler.toml')
+
+/** The service binding through which {@link PRELUDE} fetches. */
+export const NETWORK_BINDING = 'BENCH_NETWORK'
+
+const PRELUDE = `import { env } from 'cloudflare:workers'
+const direct = env.${NETWORK_BINDING}
+globalThis.fetch = (input, init) => direct.fetch(input, init)
+`
+
+/** Quiet and offline: a bench must neither report nor ask for updates. */
+const WRANGLER_ENV = {
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_SEND_ERROR_REPORTS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+}
+
+/** One module of a bundle, in Miniflare's words. */
+export interface Module {
+  type: 'ESModule' | 'CompiledWasm' | 'Text' | 'Data'
+  path: string
+  contents: string | Uint8Array
+}
+
+/** What decides how workerd runs a Worker's code: the same for both. */
+export interface Compatibility {
+  date: string
+  flags: string[]
+}
+
+/** Both Workers' code, ready to be booted as often as needed. */
+export interface Build {
+  gateway: Module[]
+  bare: Module[]
+  /** The bare Worker stands in the gateway's place too: shows how far two equal Workers differ. */
+  self: boolean
+  compatibility: Compatibility
+}
+
+const DEFAULTS: Compatibility = { date: '2026-10-01', flags: ['nodejs_compat'] }
+
+const MODULE_TYPES: Record<string, Module['type']> = {
+  js: 'ESModule',
+  mjs: 'ESModule',
+  wasm: 'CompiledWasm',
+  txt: 'Text',
+  html: 'Text',
+  bin: 'Data',
+}
+
+function withPrelude(modules: Module[], main: string): Module[] {
+  const entry = `import './bench-prelude.js'\nexport * from './${main}'\nexport { default } from './${main}'\n`
+  return [
+    { type: 'ESModule', path: 'bench-entry.js', contents: entry },
+    { type: 'ESModule', path: 'bench-prelude.js', contents: PRELUDE },
+    ...modules,
+  ]
+}
+
+async function bundle(main: string, how: Compatibility, out: string, readable: boolean): Promise<Module[]> {
+  const files = join(out, 'files')
+  const configPath = join(out, 'wrangler.json')
+  await mkdir(out, { recursive: true })
+  // Bindings play no part in bundling, so a minimal configuration does for both.
+  const config = { name: 'bench', main, compatibility_date: how.date, compatibility_flags: how.flags }
+  await writeFile(configPath, JSON.stringify(config))
+  const home = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
+  const args = ['deploy', '--dry-run', '--config', configPath, '--outdir', files]
+  if (!readable) args.push('--minify')
+  await promisify(execFile)(process.execPath, [join(home, 'bin/wrangler.js'), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...WRANGLER_ENV },
+  })
+  const modules: Module[] = []
+  for (const path of await readdir(files, { recursive: true })) {
+    const type = MODULE_TYPES[path.slice(path.lastIndexOf('.') + 1)]
+    if (type === undefined) continue
+    const bytes = await readFile(join(files, path))
+    const isText = type === 'ESModule' || type === 'Text'
+    modules.push({ type, path, contents: isText ? bytes.toString('utf8') : bytes })
+  }
+  return withPrelude(modules, `${basename(main, '.ts')}.js`)
+}
+
+/**
+ * Bundles the gateway and the bare Worker.
+ *
+ * @param scratch a directory for the intermediate files
+ * @param options `self`: the bare Worker on both sides; `readable`: keep the names, for a profile
+ */
+export async function build(scratch: string, options: { self: boolean; readable: boolean }): Promise<Build> {
+  const { self, readable } = options
+  const bareEntry = join(import.meta.dirname, 'bare.ts')
+  const bareOut = join(scratch, 'bundle-bare')
+  if (self) {
+    const bare = await bundle(bareEntry, DEFAULTS, bareOut, readable)
+    return { bare, gateway: bare, self, compatibility: DEFAULTS }
+  }
+  const config = unstable_readConfig({ config: CONFIG })
+  if (config.main === undefined) throw new Error(`${CONFIG} names no main module`)
+  const compatibility = {
+    date: config.compatibility_date ?? DEFAULTS.date,
+    flags: config.compatibility_flags,
+  }
+  const [gateway, bare] = await Promise.all([
+    bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),
+    bundle(bareEntry, compatibility, bareOut, readable),
+  ])
+  return { bare, gateway, self, compatibility }
+}

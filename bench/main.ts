@@ -1,0 +1,147 @@
+/**
+ * `npm run bench`: the gateway beside a bare pass-through Worker, in one workerd, in one run.
+ *
+ * Prints a table of ratios with the goal beside each. Times decide nothing: the exit code is 0 unless something did
+ * not work. See `--help` for the options.
+ *
+ * @module
+ */
+import { rmSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { availableParallelism, cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Bed, boot, type Ground, startUpstream } from './boot.ts'
+import { build } from './bundle.ts'
+import { cancel } from './cancel.ts'
+import { chat } from './chat.ts'
+import { files } from './files.ts'
+import { childrenNamed } from './proc.ts'
+import { profile } from './profile.ts'
+import { json, type Row, table } from './report.ts'
+import { stream } from './stream.ts'
+
+const SECTIONS = ['chat', 'stream', 'files', 'cancel'] as const
+type Section = (typeof SECTIONS)[number]
+
+const HELP = `npm run bench -- [options]
+  --only chat,stream,files,cancel   only these sections
+  --quick                           shorter rounds, a 60 MB file instead of 600 MB
+  --json FILE                       write the figures there too
+  --self                            the bare Worker against itself: how much is noise (chat, stream, cancel)
+  --profile FILE                    instead: a CPU profile of the gateway under chat (or --only stream) load
+`
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      self: { type: 'boolean', default: false },
+      profile: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const isSection = (name: string): name is Section => SECTIONS.some(section => section === name)
+  const names = values.only?.split(',') ?? [...SECTIONS]
+  const unknown = names.find(name => !isSection(name))
+  if (unknown !== undefined) throw new Error(`no section “${unknown}”; there are ${SECTIONS.join(', ')}`)
+  // The bare Worker keeps no files under /v1, so that section has no second side there.
+  const only = names.filter(isSection).filter(name => !(values.self && name === 'files'))
+  return { ...values, only }
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`)
+}
+
+/** Leaves nothing behind, however the run ends: no workerd and no file. The upstream goes when its parent has gone. */
+function clear(scratch: string): void {
+  for (const pid of childrenNamed('workerd')) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It ended between the look and the call.
+    }
+  }
+  rmSync(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 })
+}
+
+async function run(
+  options: ReturnType<typeof readOptions>,
+  ground: Ground,
+  start: (inspector?: boolean) => Promise<Bed>,
+): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const section of options.only) {
+    progress(`${section} …`)
+    if (section === 'files') {
+      rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    // A process of its own for each section: what one leaves behind must not weigh on the next.
+    const bed = await start()
+    if (section === 'chat') rows.push(...(await chat(bed, options.quick)))
+    if (section === 'stream') rows.push(...(await stream(bed, options.quick)))
+    if (section === 'cancel') rows.push(...(await cancel(bed, ground.upstream, options.quick)))
+    await bed.stop()
+  }
+  return rows
+}
+
+async function main(): Promise<void> {
+  const options = readOptions()
+  if (options.help) return void process.stdout.write(HELP)
+  const began = performance.now()
+  const scratch = await mkdtemp(join(tmpdir(), 'tunegate-bench-'))
+  process.once('exit', () => clear(scratch))
+  // Miniflare ends the process on these signals as soon as it runs: so all clearing up is synchronous, at exit.
+  process.on('SIGINT', () => process.exit(130))
+  process.on('SIGTERM', () => process.exit(143))
+  const resources = new AsyncDisposableStack()
+  const log: string[] = []
+  try {
+    const upstream = await startUpstream()
+    resources.defer(upstream.stop)
+    const made = await build(scratch, { self: options.self, readable: options.profile !== undefined })
+    const ground: Ground = { made, upstream: upstream.port, scratch, log }
+    const start = async (inspector = false) => {
+      const bed = await boot(ground, inspector)
+      resources.defer(bed.stop)
+      return bed
+    }
+    if (options.profile !== undefined) {
+      const kind = options.only.includes('chat') ? 'chat' : 'stream'
+      process.stdout.write(`${await profile(await start(true), kind, options.profile)}\n`)
+      return
+    }
+    const rows = await run(options, ground, start)
+    const circumstances = {
+      date: new Date().toISOString(),
+      command: ['npm run bench --', ...process.argv.slice(2)].join(' '),
+      node: process.version,
+      workerd: String(createRequire(import.meta.url)('workerd/package.json').version),
+      cpu: cpus()[0]?.model ?? 'unknown',
+      cores: availableParallelism(),
+      minutes: Math.round((performance.now() - began) / 6000) / 10,
+    }
+    const { node, workerd, cpu, cores, minutes } = circumstances
+    const sides = options.self
+      ? 'bare Worker beside itself (noise)'
+      : 'gateway beside a bare pass-through Worker'
+    process.stdout.write(
+      `\n${sides} · workerd ${workerd} · Node ${node} · ${cores} × ${cpu} · ${minutes} min\n\n${table(rows)}\n`,
+    )
+    if (options.json !== undefined) await writeFile(options.json, json(circumstances, rows))
+  } catch (error) {
+    process.exitCode = 1
+    progress(`bench failed: ${error instanceof Error ? error.message : String(error)}`)
+    if (log.length > 0) progress(`the Workers’ last words:\n${log.join('\n')}`)
+  } finally {
+    await resources.disposeAsync()
+  }
+}
+
+await main()

@@ -1,0 +1,205 @@
+/**
+ * The whole path once: a dataset becomes a tuned model that you can talk to.
+ *
+ * `npm run demo` starts the gateway and the provider sandbox on this machine, then does what any program would do with
+ * the official OpenAI client. Start reading at {@link runDemo}: only the client's base URL is ours.
+ *
+ * @module
+ */
+import { createReadStream } from 'node:fs'
+import OpenAI from 'openai'
+import type { FileObject } from 'openai/resources/files'
+import type { FineTuningJob } from 'openai/resources/fine-tuning/jobs'
+import { type Stack, startStack } from '../sandbox/stack.ts'
+import { DatasetError, type Example, readDataset } from './lib/dataset.ts'
+import { type Answer, examine, scoreOf } from './lib/exam.ts'
+import { type DemoOptions, HELP, parseOptions, UsageError } from './lib/options.ts'
+import { stepMsFor } from './lib/pace.ts'
+import { bar, finalLosses } from './lib/progress.ts'
+import { sample, scoreTable, spread } from './lib/report.ts'
+import { bold, columns, dim, draw, red, say } from './lib/screen.ts'
+import { reasonOf, StepFailed, step } from './lib/step.ts'
+import { watch } from './lib/watch.ts'
+
+/**
+ * Tunes a model and examines it on questions it has never seen. Returns only if every step truly happened.
+ *
+ * @throws {StepFailed} naming the step that did not.
+ */
+export async function runDemo(client: OpenAI, options: DemoOptions, questions: Example[]): Promise<void> {
+  const files = await step('Upload the dataset', () => upload(client, options))
+  const job = await step('Create the fine-tuning job', () => createJob(client, options, files))
+  const tuned = await step('Watch it train', () => untilTuned(client, job))
+
+  const count = questions.length.toLocaleString('en')
+  const base = await step(`Ask the base model ${count} unseen questions`, () =>
+    ask(client, job.model, questions),
+  )
+  const better = await step('Ask the tuned model the same', () => ask(client, tuned, questions))
+  await step('Compare the two', async () => compare(job.model, base, tuned, better))
+  await step('Stream one answer of the tuned model', () => streamAnswer(client, tuned, questions))
+}
+
+/** Questions under way at a time; latencies are measured under this load. */
+const CONCURRENCY = 16
+
+interface Files {
+  training: FileObject
+  validation: FileObject | undefined
+}
+
+async function upload(client: OpenAI, { train, valid }: DemoOptions): Promise<Files> {
+  const send = async (path: string): Promise<FileObject> => {
+    const file = await client.files.create({ file: createReadStream(path), purpose: 'fine-tune' })
+    say(`  ${file.id}  ${file.filename}, ${file.bytes.toLocaleString('en')} bytes`)
+    return file
+  }
+  return { training: await send(train), validation: valid ? await send(valid) : undefined }
+}
+
+async function createJob(client: OpenAI, options: DemoOptions, files: Files): Promise<FineTuningJob> {
+  const job = await client.fineTuning.jobs.create({
+    model: options.model,
+    training_file: files.training.id,
+    validation_file: files.validation?.id ?? null,
+    method: { type: 'supervised', supervised: { hyperparameters: { n_epochs: options.epochs ?? 'auto' } } },
+    suffix: 'demo',
+  })
+  say(`  ${job.id}  ${job.model}, ${job.status}`)
+  return job
+}
+
+/** Follows the job to its end, prints what it left behind and returns the tuned model's name. */
+async function untilTuned(client: OpenAI, { id }: FineTuningJob): Promise<string> {
+  const { job, history } = await watch(client, id)
+  if (job.status !== 'succeeded')
+    throw new Error(`the job is ${job.status}: ${job.error?.message ?? 'no reason given'}`)
+
+  const { fine_tuned_model: model, trained_tokens: tokens } = job
+  const { train, valid } = finalLosses(history)
+  const { data: checkpoints } = await client.fineTuning.jobs.checkpoints.list(id)
+  if (!model) throw new Error('the job succeeded but names no tuned model')
+  if (!tokens) throw new Error('the job succeeded but counts no trained tokens')
+  if (train === undefined) throw new Error('the job succeeded but reported no training loss')
+  if (checkpoints.length === 0) throw new Error('the job succeeded but left no checkpoint')
+
+  say(`  model           ${bold(model)}`)
+  say(
+    `  final loss      train ${train.toFixed(3)}${valid === undefined ? '' : `, valid ${valid.toFixed(3)}`}`,
+  )
+  say(`  trained tokens  ${tokens.toLocaleString('en')}`)
+  for (const { step_number, metrics } of checkpoints.toReversed()) {
+    const loss = metrics.full_valid_loss ?? metrics.valid_loss
+    say(`  checkpoint      step ${step_number}${loss === undefined ? '' : `, valid loss ${loss.toFixed(3)}`}`)
+  }
+  return model
+}
+
+async function ask(client: OpenAI, model: string, questions: Example[]): Promise<Answer[]> {
+  const total = questions.length
+  return examine(client, model, questions, {
+    concurrency: CONCURRENCY,
+    onAnswer: done => draw(`  ${bar(done / total, 24)}  ${done}/${total}`),
+  })
+}
+
+function compare(baseModel: string, base: Answer[], tunedModel: string, tuned: Answer[]): void {
+  const [before, after] = [scoreOf(base), scoreOf(tuned)]
+  const print = (text: string): void => say(`\n${text}`.replaceAll('\n', '\n  '))
+  const scores = [[baseModel, before] as const, [tunedModel, after] as const]
+  print(`${scoreTable(scores)}\n${dim(`latency with ${CONCURRENCY} questions under way at a time`)}`)
+
+  const pairs = base.flatMap((answer, index) => {
+    const other = tuned[index]
+    return other ? [sample(answer, other, columns() - 4)] : []
+  })
+  for (const text of spread(pairs, 3)) print(text)
+  say()
+  if (after.right <= before.right) throw new Error('the tuned model is no better than the base model')
+}
+
+async function streamAnswer(client: OpenAI, model: string, [question]: Example[]): Promise<void> {
+  if (!question) throw new Error('there is no question to ask')
+  const stream = await client.chat.completions.create({ model, messages: question.prompt, stream: true })
+  let text = ''
+  let finish: string | null | undefined
+  process.stdout.write('  ')
+  for await (const { choices } of stream) {
+    const delta = choices[0]?.delta.content ?? ''
+    process.stdout.write(delta)
+    text += delta
+    finish = choices[0]?.finish_reason ?? finish
+  }
+  process.stdout.write('\n')
+  if (!text.trim()) throw new Error('the stream carried no text')
+  if (finish !== 'stop') throw new Error(`the stream ended without "stop" (finish_reason: ${finish})`)
+}
+
+const NEXT = `What next?
+  npm run dev                       gateway and sandbox stay up; point any OpenAI client at them
+  npm run demo -- --help            the same with a dataset of your own
+  README.md                         curl and SDK examples, and how to connect a real provider`
+
+/** Everything around the story: arguments, the servers, and a clean end whatever happens. */
+async function main(args: string[]): Promise<number> {
+  const options = parseOptions(args)
+  if (options === 'help') {
+    say(HELP.trimEnd())
+    return 0
+  }
+  // Read all three before anything is started: a typo in a path should not cost a minute.
+  const training = await readDataset(options.train)
+  if (options.valid) await readDataset(options.valid)
+  const questions = await readDataset(options.test)
+
+  // `npm run demo | head` closes our output early; that is no reason for a stack trace.
+  process.stdout.on('error', () => process.exit(1))
+  const interrupted = Promise.withResolvers<number>()
+  // `on`, not `once`: npm passes a Ctrl-C on that the terminal has sent us already.
+  process.on('SIGINT', () => interrupted.resolve(130))
+  process.on('SIGTERM', () => interrupted.resolve(143))
+
+  let stack: Stack | undefined
+  const story = async (): Promise<number> => {
+    const client = await step('Start the gateway and the sandbox', async () => {
+      stack = await startStack({ stepMs: stepMsFor(training.length, options.epochs) })
+      say(`  ${stack.baseURL}`)
+      return new OpenAI({ baseURL: stack.baseURL, apiKey: await stack.createKey('demo') })
+    })
+    await runDemo(client, options, questions)
+    say(`\n${NEXT}`)
+    return 0
+  }
+
+  try {
+    // Interrupted while the servers start: leaving is enough, nothing they started outlives this process.
+    return await Promise.race([story(), interrupted.promise])
+  } catch (error) {
+    if (!(error instanceof StepFailed)) throw error
+    say(`\n${red('✗')} ${bold(error.title)} did not work:\n  ${error.message}`)
+    if (!isRefusal(error.cause)) showLog(stack)
+    return 1
+  } finally {
+    await stack?.stop()
+  }
+}
+
+/** A 4xx says itself what was wrong; the gateway's log would only bury it. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof OpenAI.APIError && error.status !== undefined && error.status < 500
+
+function showLog(stack: Stack | undefined): void {
+  const lines = stack?.output().split('\n').slice(-15) ?? []
+  if (lines.length > 0) say(dim(`\nthe gateway's last words:\n${lines.join('\n')}`))
+}
+
+if (import.meta.main) {
+  try {
+    process.exit(await main(process.argv.slice(2)))
+  } catch (error) {
+    const expected = error instanceof UsageError || error instanceof DatasetError
+    process.stderr.write(`${expected || !(error instanceof Error) ? reasonOf(error) : error.stack}\n`)
+    if (error instanceof UsageError) process.stderr.write('Try: npm run demo -- --help\n')
+    process.exit(error instanceof UsageError ? 2 : 1)
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * `npm run dev`: gateway and sandbox on this machine until Ctrl-C.
+ *
+ * Exactly one line goes to stdout, once a key works; everything else is log and goes to stderr.
+ *
+ * @module
+ */
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { PortInUseError, type Stack, startStack } from './stack.ts'
+
+const STATE = fileURLToPath(new URL('../.wrangler/state', import.meta.url))
+
+const HELP = `Usage: npm run dev -- [options]
+
+Starts the gateway (workerd, with local D1 and R2) and the provider sandbox behind it.
+Prints one line when they are ready:  ready http://127.0.0.1:PORT key KEY
+
+Options:
+  --port N      port of the gateway, 0 for any free one   (default 8787)
+  --step-ms N   pace of the sandbox's trainer, ms a step   (default 5)
+  --help        this text
+
+Keys, files and jobs are kept in .wrangler/state and survive a restart. The sandbox keeps its side in memory:
+jobs and models that it trained before a restart are unknown to it afterwards.
+`
+
+interface Options {
+  help: boolean
+  port: number
+  stepMs: number
+}
+
+/** What the user typed makes no sense; the message says why. */
+class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+function parseOptions(args: string[]): Options {
+  const { values } = parse(args)
+  return {
+    help: values.help ?? false,
+    port: integer('--port', values.port ?? '8787', 65_535),
+    stepMs: integer('--step-ms', values['step-ms'] ?? '5', 60_000),
+  }
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        port: { type: 'string' },
+        'step-ms': { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function integer(flag: string, text: string, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!(value <= max)) throw new UsageError(`${flag} takes a whole number from 0 to ${max}, not "${text}"`)
+  return value
+}
+
+const log = (line: string): void => {
+  process.stderr.write(`${line}\n`)
+}
+
+async function main(): Promise<number> {
+  const options = parseOptions(process.argv.slice(2))
+  if (options.help) {
+    process.stdout.write(HELP)
+    return 0
+  }
+
+  // Whoever started us may stop reading, or never have read: the servers stay up all the same.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+  const interrupted = Promise.withResolvers<'interrupted'>()
+  // npm passes a Ctrl-C on that the terminal has sent us already: `on`, not `once`, or the second would kill us midway.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => interrupted.resolve('interrupted'))
+  }
+
+  const { port, stepMs } = options
+  const starting = startStack({ port, stepMs, persistTo: STATE, log: 'inherit' })
+  const stack = await Promise.race([starting, interrupted.promise])
+  // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
+  if (stack === 'interrupted') return 0
+
+  try {
+    const key = await Promise.race([stack.createKey('dev'), interrupted.promise])
+    if (key === 'interrupted') return 0
+    announce(stack, key)
+    const end = await Promise.race([interrupted.promise, stack.exited])
+    if (end === 'interrupted') return 0
+    log(`the gateway ended by itself (exit code ${end})`)
+    return 1
+  } finally {
+    await stack.stop()
+  }
+}
+
+function announce({ url, baseURL, adminKey }: Stack, key: string): void {
+  process.stdout.write(`ready ${url} key ${key}\n`)
+  log(`OPENAI_BASE_URL=${baseURL} OPENAI_API_KEY=${key}`)
+  log(`admin key, to make more keys: ${adminKey}`)
+  log('Ctrl-C stops everything')
+}
+
+try {
+  process.exit(await main())
+} catch (error) {
+  const usage = error instanceof UsageError || error instanceof PortInUseError
+  log(error instanceof Error ? error.message : String(error))
+  if (usage) log('Try: npm run dev -- --help')
+  process.exit(usage ? 2 : 1)
+}

@@ -1,0 +1,115 @@
+/**
+ * A local stand-in for the providers, with a real (tiny) trainer behind it.
+ *
+ * @example
+ * const sandbox = await startSandbox()
+ * const client = new OpenAI({ baseURL: sandbox.openaiBaseUrl, apiKey: sandbox.apiKey })
+ * // … upload, train, chat …
+ * await sandbox.close()
+ *
+ * @module
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { logger } from 'hono/logger'
+import { controlRoutes } from './control.ts'
+import { type Fault, Faults, faultSchema } from './faults.ts'
+import { createOpenAI } from './openai/app.ts'
+import { type RecordedRequest, Recorder } from './recorder.ts'
+import { Streams } from './streams.ts'
+import { Tempo } from './tempo.ts'
+
+export type { Fault } from './faults.ts'
+export type { RecordedRequest } from './recorder.ts'
+
+export interface SandboxOptions {
+  /** 0 (the default) takes a free one. */
+  port?: number
+  host?: string
+  /** The one key that is accepted. */
+  apiKey?: string
+  /** Wall-clock milliseconds for each training step; 0 (the default) = as fast as possible. */
+  stepMs?: number
+  /** Prints a line for each request. */
+  log?: boolean
+}
+
+export interface Sandbox {
+  /** `http://127.0.0.1:PORT` */
+  origin: string
+  openaiBaseUrl: string
+  apiKey: string
+  /** Stops all jobs and connections. */
+  close(): Promise<void>
+  requests(): RecordedRequest[]
+  clearRequests(): void
+  /** Makes a coming request go wrong. */
+  fault(fault: Fault): void
+  clearFaults(): void
+  /** Forgets files, jobs, models, requests, faults and streams. Settings stay. */
+  reset(): void
+}
+
+/** Longer than any client keeps an idle connection, so that it is never the server who hangs up first. */
+const KEEP_ALIVE_MS = 120_000
+
+/** Starts the server. */
+export async function startSandbox({
+  port = 0,
+  host = '127.0.0.1',
+  apiKey = 'sk-sandbox',
+  stepMs = 0,
+  log = false,
+}: SandboxOptions = {}): Promise<Sandbox> {
+  const tempo = new Tempo({ stepMs, chunkMs: 0 })
+  const streams = new Streams(tempo)
+  const faults = new Faults()
+  const recorder = new Recorder()
+  const openai = createOpenAI(apiKey, tempo, streams)
+  const reset = (): void => {
+    openai.reset()
+    streams.clear()
+    faults.clear()
+    recorder.clear()
+  }
+
+  const app = new Hono<{ Bindings: HttpBindings }>()
+  if (log) app.use(logger())
+  // Before the faults: the control surface itself always works, and is not recorded.
+  app.route('/_sandbox', controlRoutes({ faults, recorder, streams, tempo, openai, reset }))
+  app.use(recorder.middleware())
+  app.use(faults.middleware())
+  app.route('/v1', openai.app)
+  app.notFound(({ json, req }) => {
+    const message = `Invalid URL (${req.method} ${req.path})`
+    return json({ error: { message, type: 'invalid_request_error', param: null, code: 'unknown_url' } }, 404)
+  })
+
+  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  server.keepAliveTimeout = KEEP_ALIVE_MS
+  server.listen(port, host)
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('The sandbox has no port.')
+  const origin = `http://${host}:${address.port}`
+
+  return {
+    origin,
+    openaiBaseUrl: `${origin}/v1`,
+    apiKey,
+    close: async () => {
+      if (!server.listening) return
+      openai.reset()
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+    requests: () => recorder.requests,
+    clearRequests: () => recorder.clear(),
+    fault: fault => faults.add(faultSchema.parse(fault)),
+    clearFaults: () => faults.clear(),
+    reset,
+  }
+}

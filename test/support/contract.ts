@@ -1,0 +1,140 @@
+/**
+ * What every platform's ports must do. One suite, run against each adapter on its real engine.
+ * @module
+ */
+import { describe, expect, it } from 'vitest'
+import type { Bucket, Store, StoreRecord } from '../../shared/platform/index.ts'
+
+let serial = 0
+/** A kind of its own for each test, so that tests share an engine but nothing else. */
+const kindOf = () => `kind-${++serial}`
+
+const record = (kind: string, id: string, body: unknown = {}, sort = id): StoreRecord => ({
+  kind,
+  id,
+  body: JSON.stringify(body),
+  indexes: { a: { partition: 'p', sort } },
+})
+
+export const storeContract = (name: string, open: () => Store): void => {
+  describe(`Store on ${name}`, () => {
+    it('gives back what was put, with its version', async () => {
+      const [store, kind] = [open(), kindOf()]
+      expect(await store.put(record(kind, '1', { text: 'ü 🚲 "\'; DROP TABLE records' }), 'absent')).toBe(1)
+      const found = await store.get(kind, '1')
+      expect(found).toEqual({
+        id: '1',
+        version: 1,
+        body: JSON.stringify({ text: 'ü 🚲 "\'; DROP TABLE records' }),
+      })
+      expect(await store.get(kind, '2')).toBeUndefined()
+      expect(await store.get(kindOf(), '1')).toBeUndefined()
+    })
+
+    it('writes only what is still as expected', async () => {
+      const [store, kind] = [open(), kindOf()]
+      await store.put(record(kind, '1', 'first'), 'absent')
+      expect(await store.put(record(kind, '1', 'again'), 'absent')).toBeUndefined()
+      expect(await store.put(record(kind, '1', 'second'), 1)).toBe(2)
+      expect(await store.put(record(kind, '1', 'late'), 1)).toBeUndefined()
+      expect(await store.put(record(kind, 'none', 'x'), 1)).toBeUndefined()
+      expect(await store.get(kind, '1')).toMatchObject({ version: 2, body: '"second"' })
+      expect(await store.get(kind, 'none')).toBeUndefined()
+    })
+
+    it('lets exactly one of many writers win', async () => {
+      const [store, kind] = [open(), kindOf()]
+      const created = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => store.put(record(kind, '1', n), 'absent')),
+      )
+      expect(created.filter(version => version === 1)).toHaveLength(1)
+      const updated = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => store.put(record(kind, '1', n), 1)),
+      )
+      expect(updated.filter(version => version === 2)).toHaveLength(1)
+    })
+
+    it('lists a partition by its sort key, from either end, after any key', async () => {
+      const [store, kind] = [open(), kindOf()]
+      for (const id of ['b', 'd', 'a', 'c']) await store.put(record(kind, id), 'absent')
+      const ids = async (query: { order: 'asc' | 'desc'; limit: number; after?: string }) =>
+        (await store.list({ kind, slot: 'a', partition: 'p', ...query })).map(({ id }) => id)
+      expect(await ids({ order: 'asc', limit: 10 })).toEqual(['a', 'b', 'c', 'd'])
+      expect(await ids({ order: 'desc', limit: 2 })).toEqual(['d', 'c'])
+      expect(await ids({ order: 'desc', limit: 2, after: 'c' })).toEqual(['b', 'a'])
+      expect(await ids({ order: 'asc', limit: 10, after: 'bb' })).toEqual(['c', 'd'])
+      expect(await store.list({ kind, slot: 'b', partition: 'p', order: 'asc', limit: 10 })).toEqual([])
+    })
+
+    it('keeps indexes in step with writes and deletions', async () => {
+      const [store, kind] = [open(), kindOf()]
+      const list = async (partition: string) =>
+        (await store.list({ kind, slot: 'b', partition, order: 'asc', limit: 10 })).map(({ id }) => id)
+      await store.put({ kind, id: '1', body: '1', indexes: { b: { partition: 'x', sort: '1' } } }, 'absent')
+      expect(await list('x')).toEqual(['1'])
+      await store.put({ kind, id: '1', body: '1', indexes: { b: { partition: 'y', sort: '1' } } }, 1)
+      expect([await list('x'), await list('y')]).toEqual([[], ['1']])
+      await store.put({ kind, id: '1', body: '1', indexes: {} }, 2)
+      expect(await list('y')).toEqual([])
+      await store.delete(kind, '1')
+      expect(await store.get(kind, '1')).toBeUndefined()
+      await store.delete(kind, '1')
+    })
+
+    it('writes many at once, and again without change', async () => {
+      const [store, kind] = [open(), kindOf()]
+      const many = Array.from({ length: 257 }, (_, n) => record(kind, String(n).padStart(4, '0'), { n }))
+      await store.putAll(many)
+      await store.putAll(many.slice(0, 3))
+      await store.putAll([])
+      const listed = await store.list({ kind, slot: 'a', partition: 'p', order: 'asc', limit: 1000 })
+      expect(listed.map(({ body }) => JSON.parse(body).n)).toEqual(many.map((_, n) => n))
+    })
+  })
+}
+
+const MEBIBYTE = 1024 * 1024
+const bytesOf = async (bucket: Bucket, key: string) => {
+  const object = await bucket.get(key)
+  return object && { size: object.size, bytes: new Uint8Array(await new Response(object.body).arrayBuffer()) }
+}
+const pattern = (length: number) =>
+  Uint8Array.from({ length }, (_, index) => (index * 31 + (index >> 8)) & 255)
+
+export const bucketContract = (name: string, open: () => Bucket): void => {
+  describe(`Bucket on ${name}`, () => {
+    it('gives back the bytes that were put, until they are deleted', async () => {
+      const bucket = open()
+      const bytes = pattern(1000)
+      await bucket.put('contract/ü key', bytes)
+      expect(await bytesOf(bucket, 'contract/ü key')).toEqual({ size: 1000, bytes })
+      await bucket.delete('contract/ü key')
+      expect(await bucket.get('contract/ü key')).toBeUndefined()
+      await bucket.delete('contract/ü key')
+    })
+
+    it('joins the parts of a multipart upload', async () => {
+      const bucket = open()
+      const bytes = pattern(5 * MEBIBYTE + 17)
+      const upload = await bucket.startMultipart('contract/parts')
+      await upload.part(1, bytes.subarray(0, 5 * MEBIBYTE))
+      await upload.part(2, bytes.subarray(5 * MEBIBYTE))
+      expect(await bucket.get('contract/parts')).toBeUndefined()
+      await upload.complete()
+      const found = await bytesOf(bucket, 'contract/parts')
+      expect(found?.size).toBe(bytes.length)
+      // Compared by digest: a difference in megabytes is nothing to print.
+      expect(await crypto.subtle.digest('SHA-256', found?.bytes ?? new Uint8Array())).toEqual(
+        await crypto.subtle.digest('SHA-256', bytes),
+      )
+    })
+
+    it('leaves nothing of an aborted upload', async () => {
+      const bucket = open()
+      const upload = await bucket.startMultipart('contract/aborted')
+      await upload.part(1, pattern(5 * MEBIBYTE))
+      await upload.abort()
+      expect(await bucket.get('contract/aborted')).toBeUndefined()
+    })
+  })
+}
