@@ -5,9 +5,20 @@
 import type { Context } from '../context.ts'
 import { badRequest, type FilePurpose } from '../openai/index.ts'
 import { bytesToBase62 } from '../platform/index.ts'
-import type { Connection } from '../providers/index.ts'
+import { type Connection, ProviderFault } from '../providers/index.ts'
 import { readFile } from './files.ts'
 import { FILES, type FileRecord } from './records.ts'
+
+/** Whether the account still has the file: it may have expired there, or been deleted by someone. */
+const isThere = async ({ provider, channel }: Connection, nativeId: string): Promise<boolean> => {
+  try {
+    await provider.files.get(channel, nativeId)
+    return true
+  } catch (error) {
+    if (error instanceof ProviderFault && error.status === 404) return false
+    throw error
+  }
+}
 
 /**
  * Makes sure that the connection's account has the file.
@@ -22,7 +33,7 @@ export const ensureCopy = async (
 ): Promise<string> => {
   const { name, account, provider, channel } = connection
   const existing = file.copies.find(copy => copy.account === account)
-  if (existing) return existing.native_id
+  if (existing && (await isThere(connection, existing.native_id))) return existing.native_id
   const limit = provider.capabilities.maxFileBytes
   if (file.bytes > limit) {
     throw badRequest(param, `The file has ${file.bytes} bytes; '${provider.id}' takes up to ${limit}.`)

@@ -14,6 +14,8 @@ const MODEL = 'gpt-4.1-mini-2025-04-14'
 const CREATE = { method: 'POST', path: '^/v1/fine_tuning/jobs$' }
 const LIST = { method: 'GET', path: '^/v1/fine_tuning/jobs$' }
 
+const SANDBOX_KEY = { authorization: 'Bearer sk-sandbox' }
+
 const provider = async (): Promise<{ id: string; metadata: Record<string, string> }[]> => {
   const answer = await fetch(`${SANDBOX}/v1/fine_tuning/jobs`, {
     headers: { authorization: 'Bearer sk-sandbox' },
@@ -110,6 +112,16 @@ describe('a submission', () => {
       ({ method, path }) => method === 'POST' && path === '/v1/files',
     )
     expect(uploads).toHaveLength(1)
+  })
+
+  it('copies a dataset again when the provider has lost its copy', async () => {
+    await create()
+    const files = await fetch(`${SANDBOX}/v1/files?purpose=fine-tune`, { headers: SANDBOX_KEY })
+    for (const { id } of ((await files.json()) as { data: { id: string }[] }).data) {
+      await fetch(`${SANDBOX}/v1/files/${id}`, { method: 'DELETE', headers: SANDBOX_KEY })
+    }
+    const job = await create()
+    expect((await until(client, job.id, 'succeeded', 'failed')).status).toBe('succeeded')
   })
 
   it('keeps the sixteenth pair of metadata itself and says so', async () => {
