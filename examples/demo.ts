@@ -10,6 +10,7 @@ import { createReadStream } from 'node:fs'
 import OpenAI from 'openai'
 import type { FileObject } from 'openai/resources/files'
 import type { FineTuningJob } from 'openai/resources/fine-tuning/jobs'
+import { interruption } from '../sandbox/interruption.ts'
 import { type Stack, startStack } from '../sandbox/stack.ts'
 import { DatasetError, type Example, readDataset } from './lib/dataset.ts'
 import { type Answer, examine, scoreOf } from './lib/exam.ts'
@@ -17,7 +18,7 @@ import { type DemoOptions, HELP, parseOptions, UsageError } from './lib/options.
 import { stepMsFor } from './lib/pace.ts'
 import { bar, finalLosses } from './lib/progress.ts'
 import { sample, scoreTable, spread } from './lib/report.ts'
-import { bold, columns, dim, draw, red, say } from './lib/screen.ts'
+import { bold, columns, dim, draw, erase, red, say } from './lib/screen.ts'
 import { reasonOf, StepFailed, step } from './lib/step.ts'
 import { watch } from './lib/watch.ts'
 
@@ -154,10 +155,7 @@ async function main(args: string[]): Promise<number> {
 
   // `npm run demo | head` closes our output early; that is no reason for a stack trace.
   process.stdout.on('error', () => process.exit(1))
-  const interrupted = Promise.withResolvers<number>()
-  // `on`, not `once`: npm passes a Ctrl-C on that the terminal has sent us already.
-  process.on('SIGINT', () => interrupted.resolve(130))
-  process.on('SIGTERM', () => interrupted.resolve(143))
+  const interrupted = interruption()
 
   let stack: Stack | undefined
   const story = async (): Promise<number> => {
@@ -173,13 +171,14 @@ async function main(args: string[]): Promise<number> {
 
   try {
     // Interrupted while the servers start: leaving is enough, nothing they started outlives this process.
-    return await Promise.race([story(), interrupted.promise])
+    return await Promise.race([story(), interrupted])
   } catch (error) {
     if (!(error instanceof StepFailed)) throw error
     say(`\n${red('✗')} ${bold(error.title)} did not work:\n  ${error.message}`)
     if (!isRefusal(error.cause)) showLog(stack)
     return 1
   } finally {
+    erase()
     await stack?.stop()
   }
 }

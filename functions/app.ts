@@ -2,7 +2,7 @@
  * The Hono app: middleware, routes, the one error handler.
  * @module
  */
-import { Hono } from 'hono'
+import { Hono, type Context as HonoContext } from 'hono'
 import { requestId } from 'hono/request-id'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
@@ -76,18 +76,22 @@ export const createApp = (config: Config) => {
             code: 'unknown_url',
             message: `Unknown URL (${c.req.method} ${c.req.path}).`,
           })
-    return answer(error)
+    return answer(c, error)
   })
   app.onError((thrown, c) => {
     const error = toErrorAnswer(thrown)
     if (error.code === 'internal_error') logFailure(c.get('requestId'), thrown)
-    return answer(error)
+    return answer(c, error)
   })
   return app
 }
 
-const answer = (error: ApiError): Response =>
-  Response.json(error.toBody(), { status: error.status, headers: error.headers })
+/** An answer made by hand takes none of the headers set so far: the request's id is named again. */
+const answer = (c: HonoContext<AppEnv>, error: ApiError): Response =>
+  Response.json(error.toBody(), {
+    status: error.status,
+    headers: { ...error.headers, 'x-request-id': c.get('requestId') },
+  })
 
 /** The methods a path is served with. */
 const methodsOf = (app: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): string[] =>

@@ -7,6 +7,7 @@
  */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { interruption } from './interruption.ts'
 import { PortInUseError, type Stack, startStack } from './stack.ts'
 
 const STATE = fileURLToPath(new URL('../.wrangler/state', import.meta.url))
@@ -79,23 +80,19 @@ async function main(): Promise<number> {
 
   // Whoever started us may stop reading, or never have read: the servers stay up all the same.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
-  const interrupted = Promise.withResolvers<'interrupted'>()
-  // npm passes a Ctrl-C on that the terminal has sent us already: `on`, not `once`, or the second would kill us midway.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => interrupted.resolve('interrupted'))
-  }
+  const interrupted = interruption().then(() => 'interrupted' as const)
 
   const { port, stepMs } = options
   const starting = startStack({ port, stepMs, persistTo: STATE, log: 'inherit' })
-  const stack = await Promise.race([starting, interrupted.promise])
+  const stack = await Promise.race([starting, interrupted])
   // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
   if (stack === 'interrupted') return 0
 
   try {
-    const key = await Promise.race([stack.createKey('dev'), interrupted.promise])
+    const key = await Promise.race([stack.createKey('dev'), interrupted])
     if (key === 'interrupted') return 0
     announce(stack, key)
-    const end = await Promise.race([interrupted.promise, stack.exited])
+    const end = await Promise.race([interrupted, stack.exited])
     if (end === 'interrupted') return 0
     log(`the gateway ended by itself (exit code ${end})`)
     return 1

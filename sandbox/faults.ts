@@ -169,10 +169,8 @@ function resetConnection({ env }: Context<Env>): Response {
 /** Headers that promise the whole body, half of it, and then the connection is gone. */
 async function cutBody({ env: { outgoing } }: Context<Env>, response: Response): Promise<Response> {
   const body = Buffer.from(await response.arrayBuffer())
-  outgoing.writeHead(response.status, {
-    ...Object.fromEntries(response.headers),
-    'content-length': body.byteLength,
-  })
+  const { 'transfer-encoding': _, ...headers } = Object.fromEntries(response.headers)
+  outgoing.writeHead(response.status, { ...headers, 'content-length': body.byteLength })
   await written(outgoing, body.subarray(0, Math.floor(body.byteLength / 2)))
   outgoing.destroy()
   return RESPONSE_ALREADY_SENT

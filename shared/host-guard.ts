@@ -6,7 +6,7 @@ import ipaddr from 'ipaddr.js'
 import { ApiError } from './openai/index.ts'
 
 /** Names that mean this machine or this network, whatever a resolver says. */
-const LOCAL_NAME = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|home\.arpa)$/
+const LOCAL_NAME = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|home\.arpa|localdomain6?)$/
 
 /** IPv6 ranges the address library counts as public though they are not routed publicly. */
 const UNROUTED_V6: readonly [string, number][] = [
@@ -26,7 +26,8 @@ const isPublicHost = (hostname: string): boolean => {
     .replace(/^\[|\]$/g, '')
     .replace(/\.$/, '')
     .toLowerCase()
-  if (!ipaddr.isValid(host)) return host.includes('.') && !LOCAL_NAME.test(host)
+  // An empty label is no name: what a resolver makes of it is its own affair.
+  if (!ipaddr.isValid(host)) return /^[^.]+(\.[^.]+)+$/.test(host) && !LOCAL_NAME.test(host)
   const address = ipaddr.parse(host)
   return address instanceof ipaddr.IPv6 ? isPublicV6(address) : address.range() === 'unicast'
 }

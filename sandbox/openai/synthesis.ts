@@ -55,7 +55,8 @@ export function exampleOf(schema: Schema, root: Schema = schema, depth = 0): unk
 /** A reference inside the schema itself: `#/$defs/Name`. */
 function resolve(reference: string, root: Schema): Schema {
   let target: unknown = root
-  for (const key of reference.replace(/^#\/?/, '').split('/'))
+  for (const key of reference.split('/').slice(1)) {
     target = isRecord(target) ? target[key] : undefined
+  }
   return isRecord(target) ? target : {}
 }

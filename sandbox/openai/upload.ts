@@ -37,7 +37,7 @@ export async function readUpload(request: Request): Promise<Upload> {
       const jsonl = new JsonlCheck()
       return chunk => {
         if (chunk) {
-          chunks.push(chunk.slice())
+          chunks.push(chunk)
           jsonl.write(chunk)
         } else {
           const bytes = new Uint8Array(Buffer.concat(chunks))

@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { badRequest, type FilePurpose } from '../openai/index.ts'
 import { bytesToBase62 } from '../platform/index.ts'
 import { type Connection, ProviderFault } from '../providers/index.ts'
+import { MARK_BYTES, skipBytes } from './byte-order-mark.ts'
 import { readFile } from './files.ts'
 import { FILES, type FileRecord } from './records.ts'
 
@@ -38,12 +39,14 @@ export const ensureCopy = async (
   if (file.bytes > limit) {
     throw badRequest(param, `The file has ${file.bytes} bytes; '${provider.id}' takes up to ${limit}.`)
   }
+  const skipped = file.has_byte_order_mark ? MARK_BYTES : 0
   // Named by our id, so that a copy whose upload broke off can be told from others in the account.
   const { id } = await provider.files.upload(channel, {
     name: `${file.id}.jsonl`,
     purpose: file.purpose,
-    size: file.bytes,
-    open: async () => (await readFile(context, file)).body,
+    // Providers refuse the mark that some editors put before the text.
+    size: file.bytes - skipped,
+    open: async () => (await readFile(context, file)).body.pipeThrough(skipBytes(skipped)),
   })
   await FILES.update(context.platform.store, file.id, value => ({
     ...value,
@@ -82,6 +85,7 @@ export const adoptFile = async (
     deleted_at: null,
     bucket_key: null,
     examples: null,
+    has_byte_order_mark: false,
     copies: [{ connection: name, account, native_id: nativeId }],
   })
   return id

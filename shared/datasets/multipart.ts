@@ -35,6 +35,43 @@ const WHY: Record<MultipartError['_tag'], string> = {
   EndNotReached: 'it ends in the middle',
 }
 
+/** `; name=value` or `; name="value"` of a Content-Disposition. */
+const PARAMETER = /;\s*([\w*]+)\s*=\s*(?:"((?:\\"|[^"])*)"|([^\s;"]*))/g
+/** What a name may not hold, as clients write it: WHATWG form encoding, and a quote as older curls do. */
+const ESCAPED = /%22|%0D|%0A|\\"/gi
+const unescaped = (found: string) => (found === '\\"' ? '"' : decodeURIComponent(found))
+
+/** `UTF-8'language'percent-encoded` (RFC 8187). */
+const decodeExtended = (value: string | undefined): string | undefined => {
+  const encoded = /^utf-8'[^']*'(.*)$/i.exec(value ?? '')?.[1]
+  return encoded === undefined ? undefined : decodeURIComponent(encoded)
+}
+
+/** A part's name and file name. The parser's own reading of them stops at characters beyond U+00FF. */
+const dispositionOf = ({ headers }: Pick<PartInfo, 'headers'>) => {
+  const header = String(headers['content-disposition'] ?? '')
+  if (!/^\s*form-data\s*;/i.test(header)) return { name: undefined, filename: undefined }
+  const parameters = new Map<string, string>()
+  for (const [, key = '', quoted, token = ''] of header.matchAll(PARAMETER)) {
+    parameters.set(key.toLowerCase(), quoted?.replace(ESCAPED, unescaped) ?? token)
+  }
+  return {
+    name: parameters.get('name'),
+    filename: decodeExtended(parameters.get('filename*')) ?? parameters.get('filename'),
+  }
+}
+
+const DASH = 0x2d
+/** A boundary has up to 70 characters, and two dashes on either side (RFC 2046, 5.1.1). */
+const MOST_DASHES = 74
+
+/** Where the dashes at the end begin, if they may belong to a boundary. */
+const dashesFrom = (bytes: Uint8Array): number => {
+  let start = bytes.length
+  while (start > 0 && bytes[start - 1] === DASH) start--
+  return bytes.length - start > MOST_DASHES ? bytes.length : start
+}
+
 /**
  * Reads a form whose parts may come in any order.
  * @param maxBytes of the whole body; beyond it the answer is a 413.
@@ -54,53 +91,92 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
   if (!request.body) throw malformed('it is empty')
 
-  let fault: ApiError | undefined
+  let fault: { error: unknown } | undefined
   let isDone = false
   let files = 0
+  let received = 0
   /** File bytes of the current chunk; the parser speaks by callbacks, while storing waits. */
   let pending: Uint8Array[] = []
+  /** Dashes at the end of what has come: the parser knows the end of the form only when its two are not cut apart. */
+  let held: Uint8Array = new Uint8Array()
+
+  /** The first fault counts, and nothing is handed on after it. What a handler throws comes out as it is. */
+  const handOn = (handle: () => void) => {
+    if (fault) return
+    try {
+      handle()
+    } catch (error) {
+      fault = { error }
+    }
+  }
+  const refuse = (why: string) =>
+    handOn(() => {
+      throw malformed(why)
+    })
   const parser = make({
     headers: { 'content-type': contentType },
     maxFieldSize: LONGEST_FIELD,
     maxParts: MOST_PARTS,
-    isFile: (info: PartInfo) => info.filename !== undefined,
-    onField: (info, value) => handlers.onField(info.name, decodeField(info, value)),
+    isFile: info => dispositionOf(info).filename !== undefined,
+    onField(info, value) {
+      const { name } = dispositionOf(info)
+      if (name === undefined) refuse(WHY.InvalidDisposition)
+      else handOn(() => handlers.onField(name, decodeField(info, value)))
+    },
     onFile(info) {
-      if (++files > 1) fault ??= malformed('it has more than one file')
-      else handlers.onFile(info.name, info.filename ?? '')
+      const { name, filename = '' } = dispositionOf(info)
+      if (name === undefined) refuse(WHY.InvalidDisposition)
+      else if (++files > 1) refuse('it has more than one file')
+      else handOn(() => handlers.onFile(name, filename))
       return bytes => {
         if (bytes !== null && bytes.length > 0) pending.push(bytes)
       }
     },
     onError(error) {
-      fault ??= malformed(WHY[error._tag])
+      // What follows the form's end is no part of it.
+      if (!isDone) refuse(WHY[error._tag])
     },
     onDone() {
       isDone = true
     },
   })
+  const parse = (chunk: Uint8Array) => {
+    let bytes = chunk
+    if (held.length > 0) {
+      bytes = new Uint8Array(held.length + chunk.length)
+      bytes.set(held)
+      bytes.set(chunk, held.length)
+    }
+    const end = dashesFrom(bytes)
+    held = bytes.subarray(end)
+    if (!isDone) parser.write(bytes.subarray(0, end))
+  }
 
   const reader = request.body.getReader()
   /** Reads and parses one chunk. @returns false at the end of the body. */
   const advance = async (): Promise<boolean> => {
     try {
       const { value, done } = await reader.read()
-      if (done) return false
+      if (done) {
+        if (!isDone) parser.write(held)
+        parser.end()
+        return false
+      }
       received += value.length
-      parser.write(value)
+      parse(value)
       return true
     } catch (cause) {
-      throw cause instanceof ApiError ? cause : malformed('it cannot be read', cause)
+      throw malformed('it cannot be read', cause)
     }
   }
-  let received = 0
   try {
     while (await advance()) {
       if (received > maxBytes) throw tooLarge()
-      if (fault) throw fault
+      if (fault) throw fault.error
       for (const bytes of pending) await handlers.onFileBytes(bytes)
       pending = []
     }
+    if (fault) throw fault.error
     if (!isDone) throw malformed(WHY.EndNotReached)
   } catch (error) {
     await drain(reader)

@@ -28,6 +28,8 @@ export interface FileRecord {
   bucket_key: string | null
   /** Lines of a training file, or null where it was not counted. */
   examples: number | null
+  /** Whether the bytes begin with a UTF-8 byte order mark, which providers refuse. */
+  has_byte_order_mark: boolean
   copies: FileCopy[]
 }
 

@@ -5,6 +5,7 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
+import { createMarkDetector } from './byte-order-mark.ts'
 import { readForm } from './multipart.ts'
 import { FILES, type FileRecord } from './records.ts'
 import { createValidator } from './validator.ts'
@@ -27,13 +28,14 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   let filename: string | undefined
   // The purpose may come after the file: until it is known, the bytes are checked.
   const validator = createValidator()
+  const mark = createMarkDetector()
   const isUnchecked = () => fields.purpose !== undefined && fields.purpose !== VALIDATED_PURPOSE
 
   try {
     await readForm(request, context.config.limits.file, {
       onField(name, value) {
         fields[name] = value
-        if (name === 'purpose') check(uploadFields.shape.purpose, value)
+        if (name === 'purpose') check(uploadFields.pick({ purpose: true }), { purpose: value })
       },
       onFile(name, given) {
         if (name !== 'file')
@@ -46,6 +48,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       },
       async onFileBytes(bytes) {
         if (!isUnchecked()) validator.write(bytes)
+        mark.write(bytes)
         await writer.write(bytes)
       },
     })
@@ -72,6 +75,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       deleted_at: null,
       bucket_key: key,
       examples,
+      has_byte_order_mark: mark.found,
       copies: [],
     }
     await FILES.create(store, record)

@@ -14,10 +14,9 @@ import {
   notFound,
 } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
-import { registerModel } from '../serving/index.ts'
 import { listEvents, syncEvents, tell } from './events.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
-import { connectionOf, recordNative, refreshJob } from './refresh.ts'
+import { connectionOf, recordNative, refreshJob, registerCheckpoints } from './refresh.ts'
 
 const JOB_PARAM = 'fine_tuning_job_id'
 
@@ -133,22 +132,7 @@ export const jobCheckpoints = async (
     after: query.after,
     limit: query.limit,
   })
-  await Promise.all(
-    page.items.map(({ model, createdAt }) =>
-      registerModel(context, {
-        name: model,
-        owner,
-        connection: connection.name,
-        account: connection.account,
-        native: model,
-        base_model: job.native_model,
-        job: job.id,
-        kind: 'checkpoint',
-        created_at: createdAt,
-        deleted_at: null,
-      }),
-    ),
-  )
+  await registerCheckpoints(context, job, connection, page.items)
   const data = page.items.map(
     (checkpoint): CheckpointObject => ({
       id: checkpoint.id,

@@ -5,8 +5,8 @@
 import type { Context } from '../context.ts'
 import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
-import { type Capabilities, type Connection, connect, connectionName } from '../providers/index.ts'
-import { splitModelName } from '../serving/index.ts'
+import type { Capabilities, Connection } from '../providers/index.ts'
+import { resolveModel } from '../serving/index.ts'
 
 export interface Plan {
   connection: Connection
@@ -81,8 +81,8 @@ const findDataset = async (
 }
 
 export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
-  const { prefix, name } = splitModelName(context.config, request.model)
-  const connection = await connect(context, connectionName(context, request, prefix), request)
+  // A tuned model is trained further by its owner only.
+  const { connection, model: name } = await resolveModel(context, owner, request.model, request)
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)

@@ -7,6 +7,7 @@ import { adoptFile } from '../datasets/index.ts'
 import {
   type Connection,
   isOutOfReach,
+  type NativeCheckpoint,
   type NativeJob,
   ProviderFault,
   reconnect,
@@ -46,6 +47,34 @@ const adoptResults = async (
   return adopted.filter(id => id !== undefined)
 }
 
+/** Makes checkpoints their owner's models: no one else may call them, and they are listed with their job only. */
+export const registerCheckpoints = async (
+  context: Context,
+  job: JobRecord,
+  { name, account }: Connection,
+  checkpoints: NativeCheckpoint[],
+): Promise<void> => {
+  await Promise.all(
+    checkpoints.map(({ model, createdAt }) =>
+      registerModel(context, {
+        name: model,
+        owner: job.owner,
+        connection: name,
+        account,
+        native: model,
+        base_model: job.native_model,
+        job: job.id,
+        kind: 'checkpoint',
+        created_at: createdAt,
+        deleted_at: null,
+      }),
+    ),
+  )
+}
+
+/** More checkpoints than any provider keeps of one job. */
+const ALL_CHECKPOINTS = 100
+
 /** What follows from a job's success is done before the success is told: each step may be repeated. */
 const settle = async (
   context: Context,
@@ -67,7 +96,11 @@ const settle = async (
       deleted_at: null,
     })
   }
-  return isTerminal(native.status) ? adoptResults(context, job, connection, native) : []
+  if (!isTerminal(native.status)) return []
+  const { provider, channel } = connection
+  const { items } = await provider.jobs.checkpoints(channel, native.id, { limit: ALL_CHECKPOINTS })
+  await registerCheckpoints(context, job, connection, items)
+  return adoptResults(context, job, connection, native)
 }
 
 /** Stores the provider's word about a job, and all that follows from it. */

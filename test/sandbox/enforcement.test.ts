@@ -348,6 +348,19 @@ describe('a chat request is refused', () => {
       'invalid_value',
     ],
     [
+      'a result that comes too late',
+      {
+        messages: [
+          hi,
+          { role: 'assistant', content: null, tool_calls: [call] },
+          hi,
+          { role: 'tool', content: 'x', tool_call_id: 'c1' },
+        ],
+      },
+      'messages[1].role',
+      'invalid_value',
+    ],
+    [
       'a bad tool name',
       { tools: [{ type: 'function', function: { name: 'look up' } }] },
       'tools[0].function.name',

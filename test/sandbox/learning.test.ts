@@ -148,23 +148,56 @@ describe('the seed', () => {
 })
 
 describe('checkpoints', () => {
+  // Whether a number has an even count of ones is hard to see from its digits: this is learned little by little.
+  const parity = Array.from({ length: 64 }, (_, number) => ({
+    messages: [
+      {
+        role: 'user',
+        content: [...number.toString(2).padStart(6, '0')].map((bit, at) => `d${at}is${bit}`).join(' '),
+      },
+      { role: 'assistant', content: number.toString(2).replaceAll('0', '').length % 2 ? 'odd' : 'even' },
+    ],
+  }))
+
+  async function shareRight(model: string): Promise<number> {
+    const right = await Promise.all(
+      parity.map(async ({ messages: [question, answer] }) => {
+        const content = question?.content ?? ''
+        const completion = await bench.client.chat.completions.create({
+          model,
+          messages: [{ role: 'user', content }],
+        })
+        return completion.choices[0]?.message.content === answer?.content
+      }),
+    )
+    return right.filter(Boolean).length / right.length
+  }
+
   it('are the last three epochs, newest first, each with its own weights', async () => {
-    const hyperparameters = { n_epochs: 5, learning_rate_multiplier: 0.05 }
-    const job = await trained(bench, { method: { type: 'supervised', supervised: { hyperparameters } } })
+    const training_file = await upload(bench, parity)
+    const hyperparameters = { n_epochs: 5, learning_rate_multiplier: 0.2 }
+    const job = await trained(bench, {
+      training_file,
+      validation_file: training_file,
+      seed: 1,
+      method: { type: 'supervised', supervised: { hyperparameters } },
+    })
     const checkpoints = []
     for await (const checkpoint of bench.client.fineTuning.jobs.checkpoints.list(job.id, { limit: 2 })) {
       checkpoints.push(checkpoint)
     }
-    const epoch = Math.ceil(samples('train').length / 4)
-    expect(checkpoints.map(each => each.step_number)).toEqual([5, 4, 3].map(nth => nth * epoch))
+    expect(checkpoints.map(each => each.step_number)).toEqual([80, 64, 48])
+    const shares: number[] = []
     for (const each of checkpoints) {
       expect(each).toMatchObject({ object: 'fine_tuning.job.checkpoint', fine_tuning_job_id: job.id })
       expect(each.fine_tuned_model_checkpoint).toBe(`${job.fine_tuned_model}:ckpt-step-${each.step_number}`)
       expect(each.metrics.step).toBe(each.step_number)
-      expect(await accuracyOf(bench, each.fine_tuned_model_checkpoint)).toBeGreaterThan(0)
+      const share = await shareRight(each.fine_tuned_model_checkpoint)
+      expect(share).toBe(each.metrics.full_valid_mean_token_accuracy)
+      shares.push(share)
     }
-    const losses = checkpoints.map(each => each.metrics.train_loss ?? 0)
-    expect(losses[0]).toBeLessThan(losses[2] ?? 0)
+    expect(new Set(shares).size).toBeGreaterThan(1)
+    expect(await shareRight(tunedName(job))).toBe(shares[0])
     expect((await bench.state()).models.count).toBe(4)
   })
 })

@@ -49,6 +49,9 @@ describe('dpo', () => {
       training_file: await upload(bench, politer),
       method: { type: 'dpo', dpo: { hyperparameters: { n_epochs: 50 } } },
     })
+    const csv = await (await bench.client.files.content(job.result_files[0] ?? '')).text()
+    // The loss counts from the model it started with, not from zero.
+    expect(csv).toMatch(/^1,0\.6931/m)
     expect(await ask(bench, tunedName(job), 'I lost my card')).toBe('card_missing')
   })
 })

@@ -60,6 +60,13 @@ describe('gradients', () => {
     )
   })
 
+  it('of a preference start from what the model preferred before', () => {
+    const lesson = { kind: 'preference', preferred: 0, rejected: 1, reference: 3, beta: 0.5 } as const
+    const { loss, accuracy } = grade(lesson, Float64Array.of(5, 2), new Float64Array(2))
+    expect(loss).toBeCloseTo(Math.log(2), 9)
+    expect(accuracy).toBe(0)
+  })
+
   it('leave the scores alone', () => {
     const scores = Float64Array.of(1, 2, 3, 4)
     for (const lesson of lessons) grade(lesson, scores, new Float64Array(4))
@@ -124,10 +131,11 @@ describe('training', () => {
   it('does not reach into a snapshot', async () => {
     const { model } = await learn()
     const kept = snapshot(model)
-    const before = answerTo(kept, user('I lost my card'))
+    const question = user('tell me my balance')
+    expect(kept.answers[answerTo(kept, question)]).toBe('balance')
     model.weights.data.fill(0)
-    expect(kept.answers[before]).toBe('lost_card')
-    expect(answerTo(kept, user('I lost my card'))).toBe(before)
+    expect(kept.answers[answerTo(kept, question)]).toBe('balance')
+    expect(model.answers[answerTo(model, question)]).not.toBe('balance')
   })
 })
 
@@ -153,6 +161,23 @@ describe('features', () => {
     const question = user('what is the weather')
     const answered: Turn[] = [...question, { role: 'tool', text: 'sunny' }]
     expect(conversationFeatures(answered)).not.toEqual(conversationFeatures(question))
+  })
+})
+
+describe('the place of a word', () => {
+  const weightOf = (turns: Turn[]): number => {
+    const silent = turns.map(({ role }) => ({ role, text: '' }))
+    const without = conversationFeatures(silent)
+    const all = [...conversationFeatures(turns)].filter(([feature]) => !without.has(feature))
+    return Math.max(...all.map(([, weight]) => weight))
+  }
+
+  it('counts in the last question and after it, less before', () => {
+    const empty = { role: 'user', text: '' } as const
+    const asked = weightOf(user('weather'))
+    expect(weightOf([empty, { role: 'tool', text: 'weather' }])).toBe(asked)
+    expect(weightOf([{ role: 'system', text: 'weather' }, empty])).toBeLessThan(asked)
+    expect(weightOf([...user('weather'), { role: 'assistant', text: '' }, empty])).toBeLessThan(asked)
   })
 })
 

@@ -13,6 +13,13 @@ import type { Platform } from '../../shared/platform/index.ts'
 export const ADMIN_KEY = 'test-admin-key'
 export const SANDBOX = inject('sandboxOrigin')
 
+export interface SandboxRequest {
+  method: string
+  path: string
+  headers: Record<string, string>
+  body: unknown
+}
+
 /** The sandbox's control surface, over HTTP. */
 export const sandbox = {
   async fault(fault: Record<string, unknown>): Promise<void> {
@@ -25,10 +32,8 @@ export const sandbox = {
   async reset(): Promise<void> {
     await fetch(`${SANDBOX}/_sandbox/reset`, { method: 'POST' })
   },
-  async requests(): Promise<
-    { method: string; path: string; headers: Record<string, string>; body: unknown }[]
-  > {
-    return (await fetch(`${SANDBOX}/_sandbox/requests`)).json()
+  async requests(): Promise<SandboxRequest[]> {
+    return (await (await fetch(`${SANDBOX}/_sandbox/requests`)).json()) as SandboxRequest[]
   },
   async settings(settings: { stepMs?: number; chunkMs?: number }): Promise<void> {
     await fetch(`${SANDBOX}/_sandbox/settings`, {

@@ -145,7 +145,9 @@ export const readSpecification = (): Json | undefined => {
 const load = (): Judge => {
   const specification = readSpecification()
   if (specification) return createJudge(specification)
-  console.warn("OpenAI's OpenAPI file is not here: answers are not judged by it. OPENAI_OPENAPI says where it is.")
+  console.warn(
+    "OpenAI's OpenAPI file is not here: answers are not judged by it. OPENAI_OPENAPI says where it is.",
+  )
   return LENIENT
 }
 
@@ -209,6 +211,8 @@ export const judgedFetch =
   (violations: string[], by: Judge = judge, underlying: typeof fetch = fetch): typeof fetch =>
   async (input, init) => {
     const response = await underlying(input, init)
+    // The client asks its fetch for a `data:` URL to learn what it can do.
+    if (response.url.startsWith('data:')) return response
     const { url, method } = new Request(input instanceof Request ? input.url : input, {
       method: (input instanceof Request ? input.method : init?.method) ?? 'GET',
     })
@@ -225,7 +229,9 @@ export const judgedFetch =
     const text = await response.text()
     const body = type.startsWith('application/json') ? parsed(text) : undefined
     if (!body) complain(`not JSON, but ${type}: ${text.slice(0, 100)}`)
-    else for (const problem of response.ok ? by.answer(exchange, body.json) : by.error(body.json)) complain(problem)
+    else
+      for (const problem of response.ok ? by.answer(exchange, body.json) : by.error(body.json))
+        complain(problem)
     return new Response(text, response)
   }
 

@@ -2,6 +2,7 @@ import type OpenAI from 'openai'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   bindings,
+  dataset,
   datasetFile,
   type Gateway,
   SANDBOX,
@@ -103,6 +104,18 @@ describe('a submission', () => {
     await sandbox.fault({ method: 'POST', path: '^/v1/files$', kind: 'status', status: 503 })
     const job = await create()
     expect((await until(client, job.id, 'succeeded', 'failed')).status).toBe('succeeded')
+  })
+
+  it('trains on a file as editors write it: byte order mark, CRLF, blank lines, no last line end', async () => {
+    const text = `\ufeff${dataset(20).replaceAll('\n', '\r\n')}\r\n\r\n${dataset(20)}`
+    const file = await client.files.create({ file: new File([text], 'bom.jsonl'), purpose: 'fine-tune' })
+    const job = await client.fineTuning.jobs.create({ model: MODEL, training_file: file.id })
+    expect(await until(client, job.id, 'succeeded', 'failed')).toMatchObject({
+      status: 'succeeded',
+      error: null,
+    })
+    const kept = new Uint8Array(await (await client.files.content(file.id)).arrayBuffer())
+    expect(kept).toEqual(new TextEncoder().encode(text))
   })
 
   it('copies a dataset once for many jobs', async () => {
