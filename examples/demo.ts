@@ -108,7 +108,9 @@ function compare(baseModel: string, base: Answer[], tunedModel: string, tuned: A
   const [before, after] = [scoreOf(base), scoreOf(tuned)]
   const print = (text: string): void => say(`\n${text}`.replaceAll('\n', '\n  '))
   const scores = [[baseModel, before] as const, [tunedModel, after] as const]
-  print(`${scoreTable(scores)}\n${dim(`latency with ${CONCURRENCY} questions under way at a time`)}`)
+  print(
+    `${scoreTable(scores)}\n${dim(`latency with ${CONCURRENCY} questions under way at a time, after a warm-up`)}`,
+  )
 
   const pairs = base.flatMap((answer, index) => {
     const other = tuned[index]

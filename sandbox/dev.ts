@@ -18,17 +18,19 @@ Starts the gateway (workerd, with local D1 and R2) and the provider sandbox behi
 Prints one line when they are ready:  ready http://127.0.0.1:PORT key KEY
 
 Options:
-  --port N      port of the gateway, 0 for any free one   (default 8787)
+  --port N      port of the gateway, 0 for any free one    (default 8787)
+  --state DIR   where keys, files and jobs are kept        (default .wrangler/state)
   --step-ms N   pace of the sandbox's trainer, ms a step   (default 5)
   --help        this text
 
-Keys, files and jobs are kept in .wrangler/state and survive a restart. The sandbox keeps its side in memory:
-jobs and models that it trained before a restart are unknown to it afterwards.
+Keys, files and jobs survive a restart. The sandbox keeps its side in memory: jobs and models that it trained
+before a restart are unknown to it afterwards.
 `
 
 interface Options {
   help: boolean
   port: number
+  state: string
   stepMs: number
 }
 
@@ -42,6 +44,7 @@ function parseOptions(args: string[]): Options {
   return {
     help: values.help ?? false,
     port: integer('--port', values.port ?? '8787', 65_535),
+    state: values.state ?? STATE,
     stepMs: integer('--step-ms', values['step-ms'] ?? '5', 60_000),
   }
 }
@@ -52,6 +55,7 @@ function parse(args: string[]) {
       args,
       options: {
         port: { type: 'string' },
+        state: { type: 'string' },
         'step-ms': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
@@ -82,8 +86,8 @@ async function main(): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const interrupted = interruption().then(() => 'interrupted' as const)
 
-  const { port, stepMs } = options
-  const starting = startStack({ port, stepMs, persistTo: STATE, log: 'inherit' })
+  const { port, stepMs, state } = options
+  const starting = startStack({ port, stepMs, persistTo: state, log: 'inherit' })
   const stack = await Promise.race([starting, interrupted])
   // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
   if (stack === 'interrupted') return 0

@@ -19,7 +19,7 @@ export interface OutboundRequest {
   /** A stream is opened anew for each attempt: a spent one could not be repeated. */
   body?: string | (() => Promise<ReadableStream<Uint8Array>>)
   repeat: Repeat
-  /** For `call` the time to the whole answer, for `open` the time to its headers. */
+  /** For `call`, and for errors, the time to the whole answer; for `open` the time to its headers. */
   timeoutMs: number
   /** Ends the call when the client has gone. */
   signal?: AbortSignal | undefined
@@ -69,10 +69,10 @@ const LONGEST_RETRY_AFTER_MS = 60_000
 
 /** Milliseconds the server asks to wait, from `retry-after-ms` or `retry-after` (seconds or a date). */
 export const retryAfterMs = (headers: Headers, now: number): number | undefined => {
-  const milliseconds = Number(headers.get('retry-after-ms') ?? Number.NaN)
+  const milliseconds = Number(headers.get('retry-after-ms') || Number.NaN)
   if (milliseconds >= 0) return milliseconds
   const value = headers.get('retry-after')
-  if (value === null) return undefined
+  if (!value) return undefined
   const seconds = Number(value)
   const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - now
   return Number.isFinite(wait) ? Math.max(0, wait) : undefined
@@ -115,7 +115,10 @@ export const createTransport = ({
     request: OutboundRequest,
     read: (response: Response) => Promise<T>,
   ): Promise<T> => {
-    const { method, url, headers, body, timeoutMs, signal } = request
+    const { method, url, headers, timeoutMs, signal } = request
+    if (signal?.aborted) throw new TransportError('client_gone', signal.reason)
+    // What keeps a body from being opened is no failure of the network: it comes out as it is.
+    const body = typeof request.body === 'function' ? await request.body() : request.body
     const timer = new AbortController()
     const timeout = setTimeout(() => timer.abort(), timeoutMs)
     // A streamed body must stay stoppable by the client after the timer has done its work.
@@ -123,10 +126,10 @@ export const createTransport = ({
     try {
       const init: RequestInit = { method, headers, redirect: 'manual', signal: either }
       if (typeof body === 'string') init.body = body
-      else if (body) Object.assign(init, { body: await body(), duplex: 'half' })
+      else if (body) Object.assign(init, { body, duplex: 'half' })
       const response = await fetch(new Request(url, init))
       if (response.status >= 300 && response.status < 400) {
-        await response.body?.cancel()
+        await response.body?.cancel().catch(() => undefined)
         throw new TransportError('redirected')
       }
       return await read(response)
@@ -142,11 +145,13 @@ export const createTransport = ({
   const repeated = async <T extends Pick<Answer, 'status' | 'headers'>>(
     request: OutboundRequest,
     read: (response: Response) => Promise<T>,
-    discard: (answer: T) => Promise<void>,
   ): Promise<T> => {
     assertPublicUrl(request.url, allowedOrigin)
     for (let attempts = 0; ; attempts++) {
-      const outcome = await attempt(request, read).catch((error: TransportError) => error)
+      const outcome = await attempt(request, read).catch((error: unknown) => {
+        if (error instanceof TransportError) return error
+        throw error
+      })
       const asked = outcome instanceof TransportError ? undefined : retryAfterMs(outcome.headers, clock.now())
       const delay =
         attempts < retries.count && mayRepeat(request.repeat, outcome)
@@ -156,27 +161,23 @@ export const createTransport = ({
         if (outcome instanceof TransportError) throw outcome
         return outcome
       }
-      if (!(outcome instanceof TransportError)) await discard(outcome)
       await clock.sleep(delay)
     }
   }
 
   return {
     call: request =>
-      repeated(
-        request,
-        async response => ({
-          status: response.status,
-          headers: response.headers,
-          bytes: new Uint8Array(await response.arrayBuffer()),
-        }),
-        async () => undefined,
-      ),
+      repeated(request, async response => ({
+        status: response.status,
+        headers: response.headers,
+        bytes: new Uint8Array(await response.arrayBuffer()),
+      })),
     open: request =>
-      repeated(
-        request,
-        async ({ status, headers, body }) => ({ status, headers, body: body ?? new Blob([]).stream() }),
-        async ({ body }) => body.cancel(),
-      ),
+      repeated(request, async response => ({
+        status: response.status,
+        headers: response.headers,
+        // Only a success may take its time: what an error says is read whole, under the same limit.
+        body: (response.ok && response.body) || new Blob([await response.arrayBuffer()]).stream(),
+      })),
   }
 }

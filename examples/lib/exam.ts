@@ -28,6 +28,9 @@ export async function examine(
   questions: readonly Example[],
   { concurrency = 16, onAnswer = (_done: number): void => {} } = {},
 ): Promise<Answer[]> {
+  // One untimed wave first: opening connections and compiling code is not the model's latency.
+  await Promise.all(questions.slice(0, concurrency).map(question => ask(client, model, question)))
+
   const answers: Answer[] = []
   const queue = questions.entries()
   let done = 0

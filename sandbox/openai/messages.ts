@@ -73,7 +73,11 @@ const otherMessages = [
 ] as const
 
 /** A message in a request. */
-export const message = z.discriminatedUnion('role', [z.strictObject(assistantFields), ...otherMessages])
+export const message = z.discriminatedUnion('role', [
+  // Answers carry `annotations`, and callers send an answer back as it came.
+  z.strictObject({ ...assistantFields, annotations: z.array(z.unknown()).optional() }),
+  ...otherMessages,
+])
 
 /** A message in training data: an assistant's may carry `weight: 0`, "do not learn this one". */
 export const trainingAssistant = z.strictObject({

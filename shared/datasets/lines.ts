@@ -3,7 +3,7 @@
  * @module
  */
 
-/** Bytes of one line (counted as characters): beyond it a line is refused rather than held in memory. */
+/** Characters of one line, without its line end: beyond it a line is refused rather than held in memory. */
 export const LONGEST_LINE = 8 * 1024 * 1024
 
 export type LineFault = { line: number; problem: 'not_utf8' | 'too_long' }
@@ -17,9 +17,9 @@ export interface LineReader {
 
 const LINE_FEED = 0x0a
 
-/** The line within these bytes whose characters are not UTF-8, counted from 0. */
-const firstBadLine = (bytes: Uint8Array): number => {
-  for (let start = 0, line = 0; ; line++) {
+/** Where the line begins whose characters are not UTF-8. */
+const startOfBadLine = (bytes: Uint8Array): number => {
+  for (let start = 0; ; ) {
     const end = bytes.indexOf(LINE_FEED, start)
     const isLast = end === -1
     try {
@@ -27,9 +27,9 @@ const firstBadLine = (bytes: Uint8Array): number => {
         stream: isLast,
       })
     } catch {
-      return line
+      return start
     }
-    if (isLast) return line
+    if (isLast) return start
     start = end + 1
   }
 }
@@ -46,28 +46,42 @@ const unfinished = (bytes: Uint8Array): number => {
   return 0
 }
 
+const withoutReturn = (line: string) => (line.endsWith('\r') ? line.slice(0, -1) : line)
+
 /**
  * @param onLine called for each line without its line end (LF or CRLF), numbered from 1. A byte order mark is taken off.
  */
 export const createLineReader = (onLine: (line: string, number: number) => void): LineReader => {
-  // `fatal` also refuses overlong forms and surrogates. The decoder takes off the byte order mark.
-  const decoder = new TextDecoder('utf-8', { fatal: true })
+  // `fatal` also refuses overlong forms and surrogates.
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  let isStart = true
   let rest = ''
   let number = 1
   /** What the decoder holds of a character cut by the chunk's end, to find the line of a fault. */
   let carried: Uint8Array = new Uint8Array()
 
-  const emit = (line: string) => onLine(line.endsWith('\r') ? line.slice(0, -1) : line, number++)
+  const tooLong = (): LineFault => ({ line: number, problem: 'too_long' })
 
-  const take = (text: string): LineFault | undefined => {
+  const emit = (text: string): LineFault | undefined => {
+    const line = withoutReturn(text)
+    if (line.length > LONGEST_LINE) return tooLong()
+    onLine(line, number++)
+    return undefined
+  }
+
+  const take = (decoded: string): LineFault | undefined => {
+    const text = isStart ? decoded.replace(/^\uFEFF/, '') : decoded
+    isStart &&= decoded === ''
     let start = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', start)) {
-      emit(start === 0 && rest !== '' ? rest + text.slice(0, end) : text.slice(start, end))
+      const fault = emit(start === 0 && rest !== '' ? rest + text.slice(0, end) : text.slice(start, end))
+      if (fault) return fault
       if (start === 0) rest = ''
       start = end + 1
     }
     rest += start === 0 ? text : text.slice(start)
-    return rest.length > LONGEST_LINE ? { line: number, problem: 'too_long' } : undefined
+    // Looked at more closely only when long: the text is joined in memory by that.
+    return rest.length > LONGEST_LINE && withoutReturn(rest).length > LONGEST_LINE ? tooLong() : undefined
   }
 
   return {
@@ -79,7 +93,9 @@ export const createLineReader = (onLine: (line: string, number: number) => void)
         const bytes = new Uint8Array(carried.length + chunk.length)
         bytes.set(carried)
         bytes.set(chunk, carried.length)
-        return { line: number + firstBadLine(bytes), problem: 'not_utf8' }
+        // The lines before the bad one count as well, whatever chunk they came in.
+        const good = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, startOfBadLine(bytes)))
+        return take(good) ?? { line: number, problem: 'not_utf8' }
       }
       // A chunk shorter than a character can leave a cut character longer than the chunk: keep up to three bytes.
       const recent = chunk.length >= 3 ? chunk : Uint8Array.from([...carried, ...chunk])
@@ -93,9 +109,9 @@ export const createLineReader = (onLine: (line: string, number: number) => void)
       } catch {
         return { line: number, problem: 'not_utf8' }
       }
-      if (rest !== '') emit(rest)
+      const last = rest
       rest = ''
-      return undefined
+      return last === '' ? undefined : emit(last)
     },
   }
 }

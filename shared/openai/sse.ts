@@ -5,10 +5,19 @@
 import type { ApiError } from './errors.ts'
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 const LINE_FEED = 0x0a
-/** Enough of the end of a stream to hold `data: [DONE]` and its line ends. */
-const TAIL_BYTES = 32
-const DONE = /(^|\n)data: ?\[DONE\]\s*$/
+const CARRIAGE_RETURN = 0x0d
+/** The line that ends a stream, and a length it stays below: longer ones need no look. */
+const DONE = /^data: ?\[DONE\]\s*$/
+const DONE_BYTES = 32
+
+/** The last line that is not blank, without its line end; empty when there is none. */
+const lastLine = (bytes: Uint8Array): Uint8Array => {
+  let end = bytes.length
+  while (end > 0 && (bytes[end - 1] === LINE_FEED || bytes[end - 1] === CARRIAGE_RETURN)) end--
+  return bytes.subarray(bytes.lastIndexOf(LINE_FEED, end - 1) + 1, end)
+}
 
 /** An error as the last event of a stream: official clients throw it. It is never followed by `[DONE]`. */
 export const errorEvent = (error: ApiError): Uint8Array =>
@@ -33,7 +42,15 @@ export const guardEventStream = (
 ): ReadableStream<Uint8Array> => {
   const reader = upstream.getReader()
   let held: Uint8Array = new Uint8Array()
-  let tail: Uint8Array = new Uint8Array()
+  /** Whether the last line so far that is not blank is `data: [DONE]`. */
+  let isDone = false
+  let isCancelled = false
+
+  const endsAfter = (bytes: Uint8Array): boolean => {
+    const line = lastLine(bytes)
+    if (line.length === 0) return isDone
+    return line.length < DONE_BYTES && DONE.test(decoder.decode(line))
+  }
 
   /** The whole lines so far; what follows the last line end waits for its rest. */
   const takeLines = (chunk: Uint8Array): Uint8Array => {
@@ -41,19 +58,18 @@ export const guardEventStream = (
     const end = bytes.lastIndexOf(LINE_FEED) + 1
     held = bytes.subarray(end)
     const lines = bytes.subarray(0, end)
-    if (lines.length > 0)
-      tail = lines.length >= TAIL_BYTES ? lines.subarray(-TAIL_BYTES) : join(tail, lines).slice(-TAIL_BYTES)
+    isDone = endsAfter(lines)
     return lines
   }
-  const isComplete = () => DONE.test(new TextDecoder().decode(join(tail, held)))
 
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         for (;;) {
           const { value, done } = await reader.read()
+          if (isCancelled) return
           if (done) {
-            if (isComplete()) {
+            if (endsAfter(held)) {
               if (held.length > 0) controller.enqueue(held)
             } else controller.enqueue(errorEvent(onBroken()))
             controller.close()
@@ -66,10 +82,14 @@ export const guardEventStream = (
           }
         }
       } catch (cause) {
-        controller.enqueue(errorEvent(onBroken(cause)))
+        // A connection reset after `[DONE]` takes nothing from the answer.
+        if (!isDone) controller.enqueue(errorEvent(onBroken(cause)))
         controller.close()
       }
     },
-    cancel: reason => reader.cancel(reason),
+    cancel(reason) {
+      isCancelled = true
+      return reader.cancel(reason)
+    },
   })
 }

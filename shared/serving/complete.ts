@@ -14,7 +14,9 @@ import {
   type Routing,
   routingFields,
 } from '../openai/index.ts'
+import { ProviderFault } from '../providers/index.ts'
 import { resolveModel } from './names.ts'
+import { noSuchModel } from './registry.ts'
 
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
@@ -70,8 +72,13 @@ export const complete = async (context: Context, owner: string, text: string): P
   const { connection, model } = await resolveModel(context, owner, String(body.model), wish)
   const { provider, channel } = connection
   const request = provider.chat.request(channel.settings, forward(text, body, model))
+  // A tune that never was is answered like someone else's.
+  const rethrow = (error: unknown): never => {
+    const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
+    throw isUnknown && provider.models.isTuned(model) ? noSuchModel(model) : error
+  }
   if (body.stream === true) {
-    const { status, headers, body: stream } = await channel.open(request)
+    const { status, headers, body: stream } = await channel.open(request).catch(rethrow)
     const broken = (cause?: unknown) =>
       new ApiError({
         status: 502,
@@ -81,7 +88,7 @@ export const complete = async (context: Context, owner: string, text: string): P
       })
     return new Response(guardEventStream(stream, broken), { status, headers: passedHeaders(headers) })
   }
-  const { status, headers, bytes } = await channel.call(request)
+  const { status, headers, bytes } = await channel.call(request).catch(rethrow)
   if (!isJson(bytes)) {
     throw new ApiError({
       status: 502,

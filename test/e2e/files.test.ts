@@ -214,8 +214,8 @@ describe('files.delete', () => {
     expect(bench.stored().objects).toBe(before.objects + 1)
     expect(await client.files.delete(id)).toEqual({ id, object: 'file', deleted: true })
     expect(bench.stored().objects).toBe(before.objects)
-    for (const call of [client.files.retrieve(id), client.files.content(id), client.files.delete(id)])
-      expect(await refusal(call)).toMatchObject({ status: 404, code: 'file_deleted' })
+    for (const call of ['retrieve', 'content', 'delete'] as const)
+      expect(await refusal<unknown>(client.files[call](id))).toMatchObject({ status: 404, code: 'file_deleted' })
     expect((await client.files.list()).data).toEqual([])
   })
 

@@ -56,12 +56,12 @@ describe('models.delete', () => {
     expect((await bench.state()).models.items).not.toContain(model)
     const sent = bench.watch()
     for (const call of [
-      client.models.retrieve(model),
-      client.models.delete(model),
-      ask(client, model),
-      ask(client, `openai/${model}`),
+      () => client.models.retrieve(model),
+      () => client.models.delete(model),
+      () => ask(client, model),
+      () => ask(client, `openai/${model}`),
     ])
-      expect(await refusal(call)).toMatchObject({ status: 404, code: 'model_not_found' })
+      expect(await refusal(call())).toMatchObject({ status: 404, code: 'model_not_found' })
     expect(sent().filter(({ path }) => path.includes('chat'))).toEqual([])
     expect((await client.models.list()).data.map(each => each.id)).not.toContain(model)
     expect((await client.fineTuning.jobs.retrieve(id)).fine_tuned_model).toBe(model)

@@ -162,6 +162,39 @@ describe('npm run dev', { timeout: 30_000 }, () => {
     expect(stderr).toContain(`port ${port} is already in use`)
   })
 
+  it('prints one line with a key that works, and ends with exit code 0 on SIGTERM', async () => {
+    const state = await mkdtemp(join(dir, 'state-'))
+    const child = spawn(process.execPath, [dev, '--port', '0', '--state', state], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    let stdout = ''
+    child.stdout.on('data', chunk => {
+      stdout += chunk
+    })
+    const [, url = '', key = ''] = /^ready (\S+) key (\S+)$/.exec(await firstLine(child)) ?? []
+    const models = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+    expect(models.status).toBe(200)
+    child.kill('SIGTERM')
+    const [code] = await once(child, 'close')
+    expect(code).toBe(0)
+    expect(stdout).toBe(`ready ${url} key ${key}\n`)
+    expect(await answers(url)).toBe(false)
+  })
+
+  it('notices that npm is gone, whose SIGTERM never reaches it', async () => {
+    const state = await mkdtemp(join(dir, 'state-'))
+    // Like npm: a shell between, that does not pass signals on. The second command keeps it from becoming node itself.
+    const command = `"${process.execPath}" "${dev}" --port 0 --state "${state}"; true`
+    const shell = spawn('sh', ['-c', command], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { ...process.env, npm_lifecycle_event: 'dev' },
+    })
+    const [, url = ''] = /^ready (\S+)/.exec(await firstLine(shell)) ?? []
+    expect(await answers(url)).toBe(true)
+    shell.kill('SIGTERM')
+    expect(await untilSilent(url)).toBe(true)
+  })
+
   it('explains itself', async () => {
     const { code, stdout } = await run('--help')
     expect(code).toBe(0)

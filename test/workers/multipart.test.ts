@@ -453,10 +453,7 @@ describe('readForm: what its caller throws comes out unchanged', () => {
 describe('readForm: back-pressure', () => {
   it('reads no further while the bytes are being stored', async () => {
     let pulled = 0
-    let release = () => undefined as void
-    const gate = new Promise<void>(resolve => {
-      release = resolve
-    })
+    const { promise: gate, resolve: release } = Promise.withResolvers<void>()
     const chunks = cutAt(
       encode([file('x'.repeat(10_000))]),
       Array.from({ length: 100 }, (_, at) => at * 100),

@@ -162,7 +162,7 @@ export const itIsJudged = (bench: Bench): void => {
 }
 
 /** The API error that a call ends in. */
-export const refusal = async (call: PromiseLike<unknown>): Promise<APIError> => {
+export const refusal = async <T>(call: PromiseLike<T>): Promise<APIError> => {
   try {
     await call
   } catch (error) {
