@@ -35,13 +35,13 @@ export const asAdmin: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async
 /** The query, checked; a parameter that is not known is refused. */
 export const query = <T extends z.ZodType>(schema: T) =>
   zValidator('query', schema, result => {
-    if (!result.success) throw toApiError(result.error)
+    if (!result.success) throw toApiError(result.error, result.data)
   })
 
 /** The JSON body, checked. */
 export const json = <T extends z.ZodType>(schema: T) =>
   zValidator('json', schema, result => {
-    if (!result.success) throw toApiError(result.error)
+    if (!result.success) throw toApiError(result.error, result.data)
   })
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */

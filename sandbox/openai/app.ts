@@ -9,6 +9,7 @@ import { ApiError } from './errors.ts'
 import { Files, fileRoutes } from './files.ts'
 import { Jobs, jobRoutes } from './jobs.ts'
 import { Models, modelRoutes } from './models.ts'
+import { Uploads, uploadRoutes } from './uploads.ts'
 
 export interface OpenAI {
   app: Hono
@@ -21,6 +22,7 @@ export interface OpenAI {
 
 export function createOpenAI(apiKey: string, tempo: Tempo, streams: Streams): OpenAI {
   const files = new Files()
+  const uploads = new Uploads()
   const jobs = new Jobs()
   const models = new Models()
   const app = new Hono()
@@ -30,7 +32,8 @@ export function createOpenAI(apiKey: string, tempo: Tempo, streams: Streams): Op
     '/files',
     fileRoutes(files, id => jobs.isValidating(id)),
   )
-  app.route('/fine_tuning/jobs', jobRoutes(jobs, files, models, tempo))
+  app.route('/uploads', uploadRoutes(uploads, files))
+  app.route('/fine_tuning/jobs', jobRoutes({ jobs, files, models, tempo }))
   app.route('/chat/completions', chatRoutes(models, streams))
   app.route('/models', modelRoutes(models))
   app.all('*', ({ req }) => {
@@ -49,6 +52,7 @@ export function createOpenAI(apiKey: string, tempo: Tempo, streams: Streams): Op
     reset: () => {
       jobs.clear()
       files.ledger.clear()
+      uploads.ledger.clear()
       models.fineTunes.clear()
     },
   }

@@ -108,9 +108,15 @@ function usageOf(prompt: number, completion: number) {
   }
 }
 
+/** What a provider adds to OpenAI's completions: once to the whole, and to each choice. */
+export interface Extras {
+  completion?: Record<string, unknown>
+  choice?: Record<string, unknown>
+}
+
 export const FINGERPRINT = 'fp_sandbox'
 
-export function wireCompletion({ id, created, model, choices, usage }: Completion) {
+export function wireCompletion({ id, created, model, choices, usage }: Completion, extras: Extras = {}) {
   return {
     id,
     object: 'chat.completion',
@@ -128,9 +134,11 @@ export function wireCompletion({ id, created, model, choices, usage }: Completio
       },
       logprobs: null,
       finish_reason: choice.finishReason,
+      ...extras.choice,
     })),
     usage,
     service_tier: 'default',
     system_fingerprint: FINGERPRINT,
+    ...extras.completion,
   }
 }

@@ -3,9 +3,12 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import { newId, nowInSeconds } from '../ids.ts'
 import { Ledger } from '../ledger.ts'
+import { Readiness, type Stage } from '../readiness.ts'
+import { type FileDialect, OPENAI_FILES } from './dialect.ts'
 import { ApiError, check, notFound } from './errors.ts'
+import { fileIn, readForm } from './form.ts'
+import { jsonlFault } from './jsonl.ts'
 import { listPage } from './paging.ts'
-import { readUpload } from './upload.ts'
 
 export interface StoredFile {
   id: string
@@ -14,40 +17,57 @@ export interface StoredFile {
   createdAt: number
   expiresAt: number | undefined
   bytes: Uint8Array<ArrayBuffer>
+  readiness: Readiness
 }
 
 const PURPOSES = ['assistants', 'batch', 'fine-tune', 'vision', 'user_data', 'evals'] as const
 
-const seconds = z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(3600).max(2_592_000))
+const MAX_MEGABYTES = 512
 
 /** The form's fields, beside the file itself. Bracketed names arrive as OpenAI's SDKs send them. */
-const uploadFields = z
-  .strictObject({
-    purpose: z.enum(PURPOSES),
-    'expires_after[anchor]': z.literal('created_at').optional(),
-    'expires_after[seconds]': seconds.optional(),
-  })
-  .refine(
-    fields =>
-      (fields['expires_after[anchor]'] === undefined) === (fields['expires_after[seconds]'] === undefined),
-    { path: ['expires_after'], message: 'anchor and seconds belong together.' },
-  )
+const uploadFields = ({ lifetime: { min, max } }: FileDialect) =>
+  z
+    .strictObject({
+      purpose: z.enum(PURPOSES),
+      'expires_after[anchor]': z.literal('created_at').optional(),
+      'expires_after[seconds]': z
+        .string()
+        .regex(/^\d+$/)
+        .transform(Number)
+        .pipe(z.int().min(min).max(max))
+        .optional(),
+    })
+    .refine(
+      fields =>
+        (fields['expires_after[anchor]'] === undefined) === (fields['expires_after[seconds]'] === undefined),
+      { path: ['expires_after'], message: 'anchor and seconds belong together.' },
+    )
 
 export class Files {
   readonly ledger = new Ledger<StoredFile>()
 
-  add(file: Pick<StoredFile, 'filename' | 'purpose' | 'bytes'>, lifetime?: number): StoredFile {
+  /**
+   * @param lifetime seconds until it expires
+   * @param looks see {@link Readiness}
+   */
+  add(
+    file: Pick<StoredFile, 'filename' | 'purpose' | 'bytes'>,
+    { lifetime, looks = 0 }: { lifetime?: number | undefined; looks?: number } = {},
+  ): StoredFile {
     const createdAt = nowInSeconds()
     return this.ledger.add({
       id: newId('file-'),
       createdAt,
       expiresAt: lifetime === undefined ? undefined : createdAt + lifetime,
+      readiness: new Readiness(looks),
       ...file,
     })
   }
 }
 
-const wireFile = (file: StoredFile) => ({
+const STATUSES: Record<Stage, string> = { accepted: 'pending', working: 'running', ready: 'processed' }
+
+export const wireFile = (file: StoredFile) => ({
   object: 'file',
   id: file.id,
   purpose: file.purpose,
@@ -55,13 +75,36 @@ const wireFile = (file: StoredFile) => ({
   bytes: file.bytes.byteLength,
   created_at: file.createdAt,
   ...(file.expiresAt !== undefined && { expires_at: file.expiresAt }),
-  status: 'processed',
+  status: STATUSES[file.readiness.stage],
 })
+
+function look(file: StoredFile): StoredFile {
+  file.readiness.look()
+  return file
+}
+
+/**
+ * Files for training must be JSONL.
+ *
+ * @throws {ApiError} 400
+ */
+export async function checkContent(
+  { purpose, bytes }: Pick<StoredFile, 'purpose' | 'bytes'>,
+  { byteOrderMark }: FileDialect,
+): Promise<void> {
+  const fault = purpose === 'fine-tune' && (await jsonlFault(bytes, byteOrderMark))
+  if (fault) throw new ApiError(400, fault, { param: 'file', code: 'invalid_jsonl' })
+}
 
 /**
  * @param isBusy whether a job is reading the file right now
  */
-export function fileRoutes(files: Files, isBusy: (id: string) => boolean): Hono {
+export function fileRoutes(
+  files: Files,
+  isBusy: (id: string) => boolean,
+  dialect: FileDialect = OPENAI_FILES,
+): Hono {
+  const fieldsOf = uploadFields(dialect)
   const find = (id: string): StoredFile => {
     const file = files.ledger.get(id)
     if (!file) throw notFound(`No such File object: ${id}`)
@@ -70,22 +113,12 @@ export function fileRoutes(files: Files, isBusy: (id: string) => boolean): Hono 
 
   return new Hono()
     .post('/', async context => {
-      const upload = await readUpload(context.req.raw)
-      const fields = check(uploadFields, upload.fields)
-      if (!upload.file) {
-        throw new ApiError(400, "Missing required parameter: 'file'.", {
-          param: 'file',
-          code: 'missing_required_parameter',
-        })
-      }
-      const { filename, bytes, jsonlFault } = upload.file
-      if (bytes.byteLength === 0)
-        throw new ApiError(400, 'File is empty.', { param: 'file', code: 'empty_file' })
-      if (fields.purpose === 'fine-tune' && jsonlFault) {
-        throw new ApiError(400, jsonlFault, { param: 'file', code: 'invalid_jsonl' })
-      }
-      const file = files.add({ filename, bytes, purpose: fields.purpose }, fields['expires_after[seconds]'])
-      return context.json(wireFile(file))
+      const form = await readForm(context.req.raw, 'file', MAX_MEGABYTES)
+      const { purpose, 'expires_after[seconds]': lifetime } = check(fieldsOf, form.fields)
+      const content = { ...fileIn(form, 'file'), purpose }
+      await checkContent(content, dialect)
+      const file = files.add(content, { lifetime, looks: dialect.looks() })
+      return context.json(wireFile(file), dialect.created)
     })
     .get('/', context => {
       const query = context.req.query()
@@ -98,12 +131,12 @@ export function fileRoutes(files: Files, isBusy: (id: string) => boolean): Hono 
       })
       return context.json({
         ...envelope,
-        data: data.map(wireFile),
+        data: data.map(file => wireFile(look(file))),
         first_id: data.at(0)?.id ?? null,
         last_id: data.at(-1)?.id ?? null,
       })
     })
-    .get('/:id', context => context.json(wireFile(find(context.req.param('id')))))
+    .get('/:id', context => context.json(wireFile(look(find(context.req.param('id'))))))
     .get('/:id/content', context => {
       const file = find(context.req.param('id'))
       return context.body(file.bytes, 200, {

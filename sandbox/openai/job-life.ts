@@ -4,6 +4,7 @@ import { Pace, Stopped, type Tempo } from '../tempo.ts'
 import { type StepReport, stepsIn, train } from '../trainer/train.ts'
 import { BASE_LEARNING_RATE, prepareTuning, type Tuning } from '../trainer/tune.ts'
 import { snapshot } from '../trainer/tuned-model.ts'
+import type { JobDialect } from './dialect.ts'
 import type { Files, StoredFile } from './files.ts'
 import { AUTO_BETA, resolveHyperparameters } from './hyperparameters.ts'
 import { addEvent, type Checkpoint, type Job, type JobError, type JobStatus, metricsOf } from './job.ts'
@@ -24,11 +25,14 @@ export class JobLife {
   readonly #files: Files
   readonly #models: Models
   readonly #pace: Pace
-  readonly #shortId = newId('', 8)
+  readonly #results: JobDialect['results']
+  readonly #modelName: string
   readonly #reports: StepReport[] = []
 
-  constructor(job: Job, files: Files, models: Models, tempo: Tempo) {
+  constructor(job: Job, files: Files, models: Models, tempo: Tempo, { results, newModelName }: JobDialect) {
     this.job = job
+    this.#results = results
+    this.#modelName = newModelName(job)
     this.#files = files
     this.#models = models
     this.#pace = new Pace(tempo)
@@ -148,7 +152,7 @@ export class JobLife {
     const checkpoint: Checkpoint = {
       id: newId('ftckpt_'),
       createdAt: nowInSeconds(),
-      model: `${this.#modelName()}:ckpt-step-${report.step}`,
+      model: `${this.#modelName}:ckpt-step-${report.step}`,
       step: report.step,
       metrics,
     }
@@ -164,12 +168,12 @@ export class JobLife {
 
   #succeed({ model }: Tuning): void {
     const { job } = this
-    const name = this.#modelName()
+    const name = this.#modelName
     this.#models.add(name, job.base, model, nowInSeconds())
     const results = this.#files.add({
-      filename: 'step_metrics.csv',
+      filename: this.#results.filename,
       purpose: 'fine-tune-results',
-      bytes: new TextEncoder().encode(resultCsv(this.#reports)),
+      bytes: new TextEncoder().encode(resultCsv(this.#results.columns, this.#reports)),
     })
     job.fineTunedModel = name
     job.resultFiles = [results.id]
@@ -190,11 +194,6 @@ export class JobLife {
   #finish(status: JobStatus): void {
     this.job.status = status
     this.job.finishedAt = nowInSeconds()
-  }
-
-  #modelName(): string {
-    const { base, request } = this.job
-    return `ft:${base.id}:sandbox:${request.suffix ?? ''}:${this.#shortId}`
   }
 }
 

@@ -11,7 +11,7 @@ const common = {
   learning_rate_multiplier: z.union([auto, z.number().gt(0)]).optional(),
 }
 
-const supervisedHyperparameters = z.strictObject(common)
+export const supervisedHyperparameters = z.strictObject(common)
 const dpoHyperparameters = z.strictObject({
   ...common,
   beta: z.union([auto, z.number().gt(0).max(2)]).optional(),
@@ -62,7 +62,7 @@ export function itemPath({ reference }: StringCheck): string[] {
   return ITEM_TEMPLATE.exec(reference)?.[1]?.split('.') ?? []
 }
 
-const method = z
+export const method = z
   .strictObject({
     type: z.enum(['supervised', 'dpo', 'reinforcement']),
     supervised: z.strictObject({ hyperparameters: supervisedHyperparameters.optional() }).optional(),

@@ -18,6 +18,9 @@ export type JobStatus =
 
 export const TERMINAL: ReadonlySet<JobStatus> = new Set(['succeeded', 'failed', 'cancelled'])
 
+/** What a job can be told. */
+export type Action = 'cancel' | 'pause' | 'resume'
+
 export interface JobError {
   code: string
   message: string

@@ -3,11 +3,12 @@ import { type Context, Hono } from 'hono'
 import { Ledger } from '../ledger.ts'
 import type { Tempo } from '../tempo.ts'
 import { readJson } from './body.ts'
-import { ApiError, check, notFound } from './errors.ts'
+import { type JobDialect, OPENAI_JOBS } from './dialect.ts'
+import { ApiError, notFound } from './errors.ts'
 import type { Files, StoredFile } from './files.ts'
-import { type Job, type JobStatus, newJob, TERMINAL, wireCheckpoint, wireEvent, wireJob } from './job.ts'
+import { type Action, addEvent, type Job, type JobStatus, newJob, TERMINAL, wireCheckpoint } from './job.ts'
 import { JobLife } from './job-life.ts'
-import { jobRequest, methodOf } from './job-schema.ts'
+import { methodOf } from './job-schema.ts'
 import type { BaseModel, FineTune, Models } from './models.ts'
 import { listPage } from './paging.ts'
 
@@ -36,8 +37,6 @@ export class Jobs {
   }
 }
 
-type Action = 'cancel' | 'pause' | 'resume'
-
 /** In which states a job can be told what. */
 const ALLOWED: Record<Action, (status: JobStatus) => boolean> = {
   cancel: status => !TERMINAL.has(status),
@@ -48,7 +47,14 @@ const ALLOWED: Record<Action, (status: JobStatus) => boolean> = {
 const DEFAULT_PAGE = { jobs: 20, events: 20, checkpoints: 10 }
 const MAX_PAGE = 1000
 
-export function jobRoutes(jobs: Jobs, files: Files, models: Models, tempo: Tempo): Hono {
+export interface Workshop {
+  jobs: Jobs
+  files: Files
+  models: Models
+  tempo: Tempo
+}
+
+export function jobRoutes({ jobs, files, models, tempo }: Workshop, dialect: JobDialect = OPENAI_JOBS): Hono {
   const find = (id: string): Entry => {
     const entry = jobs.ledger.get(id)
     if (!entry) throw notFound(`Could not find fine tune: ${id}`, 'fine_tuning_job_id')
@@ -63,12 +69,12 @@ export function jobRoutes(jobs: Jobs, files: Files, models: Models, tempo: Tempo
       })
     }
     life[action]()
-    return context.json(wireJob(job))
+    return context.json(dialect.wireJob(job, action))
   }
 
   return new Hono()
     .post('/', async context => {
-      const request = check(jobRequest, await readJson(context))
+      const request = dialect.readRequest(await readJson(context))
       const { base, fineTune } = tunable(models, request.model, methodOf(request).type)
       const sources = {
         training: usableFile(files, 'training_file', request.training_file),
@@ -77,10 +83,11 @@ export function jobRoutes(jobs: Jobs, files: Files, models: Models, tempo: Tempo
           : undefined,
       }
       const job = newJob(request, base, fineTune)
-      const life = new JobLife(job, files, models, tempo)
+      const life = new JobLife(job, files, models, tempo, dialect)
       jobs.ledger.add({ id: job.id, job, life })
       void life.run(sources)
-      return context.json(wireJob(job))
+      for (const message of dialect.warnings(request)) addEvent(job, message, { level: 'warn' })
+      return context.json(dialect.wireJob(job), dialect.created)
     })
     .get('/', context => {
       const query = context.req.query()
@@ -90,9 +97,9 @@ export function jobRoutes(jobs: Jobs, files: Files, models: Models, tempo: Tempo
         maxLimit: MAX_PAGE,
         where: ({ job }) => wanted(job.request.metadata ?? {}),
       })
-      return context.json({ ...envelope, data: data.map(({ job }) => wireJob(job)) })
+      return context.json({ ...envelope, data: data.map(({ job }) => dialect.wireJob(job)) })
     })
-    .get('/:id', context => context.json(wireJob(find(context.req.param('id')).job)))
+    .get('/:id', context => context.json(dialect.wireJob(find(context.req.param('id')).job)))
     .post('/:id/cancel', act('cancel'))
     .post('/:id/pause', act('pause'))
     .post('/:id/resume', act('resume'))
@@ -102,7 +109,7 @@ export function jobRoutes(jobs: Jobs, files: Files, models: Models, tempo: Tempo
         defaultLimit: DEFAULT_PAGE.events,
         maxLimit: MAX_PAGE,
       })
-      return context.json({ ...envelope, data: data.map(wireEvent) })
+      return context.json({ ...envelope, data: data.map(dialect.wireEvent) })
     })
     .get('/:id/checkpoints', context => {
       const { job } = find(context.req.param('id'))
@@ -134,11 +141,16 @@ function tunable(models: Models, name: string, method: string): { base: BaseMode
 function usableFile(files: Files, param: string, id: string): StoredFile {
   const file = files.ledger.get(id)
   if (!file) throw new ApiError(400, `invalid ${param}: ${id}`, { param, code: 'file_not_found' })
-  if (file.purpose === 'fine-tune') return file
-  throw new ApiError(400, `File '${id}' has purpose '${file.purpose}', expected 'fine-tune'.`, {
-    param,
-    code: 'invalid_file_purpose',
-  })
+  if (file.purpose !== 'fine-tune') {
+    throw new ApiError(400, `File '${id}' has purpose '${file.purpose}', expected 'fine-tune'.`, {
+      param,
+      code: 'invalid_file_purpose',
+    })
+  }
+  if (!file.readiness.attempt()) {
+    throw new ApiError(400, `File '${id}' is not processed yet.`, { param, code: 'file_not_processed' })
+  }
+  return file
 }
 
 /** `metadata[key]=value` for pairs that a job must have, `metadata=null` for jobs without any. */

@@ -76,13 +76,19 @@ export type Callable = { base: BaseModel; fineTune?: FineTune }
 
 export class Models {
   readonly fineTunes = new Ledger<FineTune>()
+  readonly #aliases: boolean
+
+  /** @param aliases whether the undated names work */
+  constructor({ aliases = true } = {}) {
+    this.#aliases = aliases
+  }
 
   add(id: string, base: BaseModel, tuned: TunedModel, created: number): void {
     this.fineTunes.add({ id, created, base, tuned, answers: tuned.answers.map(answerOfKey) })
   }
 
   find(name: string): Callable | undefined {
-    const base = BASE_MODELS.find(({ id, alias }) => id === name || alias === name)
+    const base = BASE_MODELS.find(({ id, alias }) => id === name || (this.#aliases && alias === name))
     if (base) return { base }
     const fineTune = this.fineTunes.get(name)
     return fineTune && { base: fineTune.base, fineTune }

@@ -1,11 +1,15 @@
 /** A completion as server-sent events. */
-import { type Choice, type Completion, FINGERPRINT } from './completion.ts'
+import { type Choice, type Completion, type Extras, FINGERPRINT } from './completion.ts'
 import { tokenize } from './tokens.ts'
 
 type Delta = Record<string, unknown>
 
 /** The chunks of a completion in order, the last being the `[DONE]` mark. */
-export function* eventsOf(completion: Completion, includeUsage: boolean): Generator<string> {
+export function* eventsOf(
+  completion: Completion,
+  includeUsage: boolean,
+  extras: Extras = {},
+): Generator<string> {
   const { id, created, model, choices, usage } = completion
   const event = (chunk: Record<string, unknown>): string =>
     `data: ${JSON.stringify({
@@ -19,11 +23,17 @@ export function* eventsOf(completion: Completion, includeUsage: boolean): Genera
       // With usage asked for, every chunk has the field, and only the last one a value.
       ...(includeUsage && { usage: chunk.usage ?? null }),
     })}\n\n`
+  // Known before the first token, and sent then: a chunk that belongs to no choice and has no id yet.
+  if (extras.completion) {
+    yield event({ id: '', object: '', created: 0, model: '', choices: [], ...extras.completion })
+  }
   for (const [index, choice] of choices.entries()) {
     for (const delta of deltasOf(choice)) {
-      yield event({ choices: [{ index, delta, logprobs: null, finish_reason: null }] })
+      yield event({ choices: [{ index, delta, logprobs: null, finish_reason: null, ...extras.choice }] })
     }
-    yield event({ choices: [{ index, delta: {}, logprobs: null, finish_reason: choice.finishReason }] })
+    yield event({
+      choices: [{ index, delta: {}, logprobs: null, finish_reason: choice.finishReason, ...extras.choice }],
+    })
   }
   if (includeUsage) yield event({ choices: [], usage })
   yield 'data: [DONE]\n\n'

@@ -94,7 +94,9 @@ export const createLineReader = (onLine: (line: string, number: number) => void)
         bytes.set(carried)
         bytes.set(chunk, carried.length)
         // The lines before the bad one count as well, whatever chunk they came in.
-        const good = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, startOfBadLine(bytes)))
+        const good = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+          bytes.subarray(0, startOfBadLine(bytes)),
+        )
         return take(good) ?? { line: number, problem: 'not_utf8' }
       }
       // A chunk shorter than a character can leave a cut character longer than the chunk: keep up to three bytes.

@@ -14,7 +14,7 @@ export interface BucketWriter {
   write(chunk: Uint8Array): Promise<void>
   /** Makes the object visible. Small ones are written in one piece. */
   commit(): Promise<void>
-  /** Leaves nothing behind. Safe to call at any time before `commit`. */
+  /** Leaves nothing behind, whether it comes before `commit`, after it, or because it failed. */
   abort(): Promise<void>
 }
 
@@ -24,6 +24,7 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
   let size = 0
   let parts = 0
   let upload: MultipartUpload | undefined
+  let isCommitted = false
 
   const sendPart = async () => {
     upload ??= await bucket.startMultipart(key)
@@ -52,12 +53,16 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
       }
     },
     async commit() {
-      if (!upload) return bucket.put(key, part.subarray(0, filled))
-      if (filled > 0) await sendPart()
-      await upload.complete()
+      if (!upload) await bucket.put(key, part.subarray(0, filled))
+      else {
+        if (filled > 0) await sendPart()
+        await upload.complete()
+      }
+      isCommitted = true
     },
     async abort() {
-      await upload?.abort()
+      if (isCommitted) await bucket.delete(key)
+      else await upload?.abort()
     },
   }
 }

@@ -77,8 +77,18 @@ export const complete = async (context: Context, owner: string, text: string): P
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
     throw isUnknown && provider.models.isTuned(model) ? noSuchModel(model) : error
   }
+  const invalid = (what: string) =>
+    new ApiError({
+      status: 502,
+      code: 'provider_invalid_answer',
+      message: `'${provider.id}' did not answer ${what}.`,
+    })
   if (body.stream === true) {
     const { status, headers, body: stream } = await channel.open(request).catch(rethrow)
+    if (!/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) {
+      await stream.cancel()
+      throw invalid('with an event stream')
+    }
     const broken = (cause?: unknown) =>
       new ApiError({
         status: 502,
@@ -89,12 +99,6 @@ export const complete = async (context: Context, owner: string, text: string): P
     return new Response(guardEventStream(stream, broken), { status, headers: passedHeaders(headers) })
   }
   const { status, headers, bytes } = await channel.call(request).catch(rethrow)
-  if (!isJson(bytes)) {
-    throw new ApiError({
-      status: 502,
-      code: 'provider_invalid_answer',
-      message: `'${provider.id}' did not answer JSON.`,
-    })
-  }
+  if (!isJson(bytes)) throw invalid('JSON')
   return new Response(bytes, { status, headers: passedHeaders(headers) })
 }

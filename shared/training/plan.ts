@@ -82,7 +82,8 @@ const findDataset = async (
 
 export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
   // A tuned model is trained further by its owner only.
-  const { connection, model: name } = await resolveModel(context, owner, request.model, request)
+  const wish = { ...context.credentials, ...request }
+  const { connection, model: name } = await resolveModel(context, owner, request.model, wish)
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)

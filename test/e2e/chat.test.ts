@@ -1,8 +1,8 @@
 /** Chat completions: the same call for base and tuned models, plain and streamed. */
-import OpenAI from 'openai'
+import type OpenAI from 'openai'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
-import { ask, fileOf, jobWhen, isOver, LESSON, toJsonl, trained, uploaded } from './support/data.ts'
+import { ask, fileOf, isOver, jobWhen, LESSON, toJsonl, trained, uploaded } from './support/data.ts'
 
 const bench = useBench()
 
@@ -30,9 +30,7 @@ beforeAll(async () => {
 
 /** What differs between two answers to the same request. */
 const comparable = (text: string) =>
-  text
-    .replace(/"id":"(chatcmpl-|call_)\w+"/g, '"id":"$1…"')
-    .replace(/"created":\d+/g, '"created":0')
+  text.replace(/"id":"(chatcmpl-|call_)\w+"/g, '"id":"$1…"').replace(/"created":\d+/g, '"created":0')
 
 /** The same request to the gateway and to the provider itself. */
 const both = async (body: object) => {
@@ -102,7 +100,11 @@ describe('chat.completions.create', () => {
     const own = { provider: 'openai', custom_llm_provider: 'openai', timeout: 30 }
     const sent = bench.watch()
     for (const model of [BASE, tuned]) {
-      const { choices } = await owner.client.chat.completions.create({ ...body, ...own, model: `openai/${model}` })
+      const { choices } = await owner.client.chat.completions.create({
+        ...body,
+        ...own,
+        model: `openai/${model}`,
+      })
       expect(choices).toHaveLength(2)
     }
     expect(sent().map(({ body: got }) => got)).toEqual([
@@ -112,7 +114,9 @@ describe('chat.completions.create', () => {
   })
 
   it("passes on the provider's id of the request and its pace, not its cookies", async () => {
-    const { response } = await owner.client.chat.completions.create({ model: BASE, messages: [QUESTION] }).withResponse()
+    const { response } = await owner.client.chat.completions
+      .create({ model: BASE, messages: [QUESTION] })
+      .withResponse()
     expect(response.headers.get('openai-processing-ms')).toMatch(/^\d+$/)
     expect(response.headers.get('openai-organization')).toBeNull()
     expect(response.headers.get('set-cookie')).toBeNull()
@@ -166,7 +170,11 @@ describe('a streamed chat', () => {
 
   it('arrives chunk by chunk, not at its end', async () => {
     await bench.set({ chunkMs: 60_000 })
-    const stream = await owner.client.chat.completions.create({ model: BASE, messages: [QUESTION], stream: true })
+    const stream = await owner.client.chat.completions.create({
+      model: BASE,
+      messages: [QUESTION],
+      stream: true,
+    })
     // The second chunk is a minute away: only a stream that is not held back gives the first.
     const first = await stream[Symbol.asyncIterator]().next()
     expect(first.value?.choices[0]?.delta.role).toBe('assistant')
@@ -176,7 +184,11 @@ describe('a streamed chat', () => {
   it('stops at the provider when the client leaves', async () => {
     await bench.set({ chunkMs: 20 })
     const known = new Set((await bench.state()).streams.items.map(({ id }) => id))
-    const stream = await owner.client.chat.completions.create({ model: BASE, messages: [QUESTION], stream: true })
+    const stream = await owner.client.chat.completions.create({
+      model: BASE,
+      messages: [QUESTION],
+      stream: true,
+    })
     for await (const { choices } of stream) if (choices[0]?.delta.content) break
     const ended = await until(
       async () => (await bench.state()).streams.items.find(({ id }) => !known.has(id)),
@@ -204,7 +216,10 @@ describe('tools', () => {
       tool_choice: 'required',
     })
     const message = await runner.finalMessage()
-    expect(message.tool_calls?.[0]).toMatchObject({ type: 'function', function: { name: 'get_weather', arguments: '{"city":""}' } })
+    expect(message.tool_calls?.[0]).toMatchObject({
+      type: 'function',
+      function: { name: 'get_weather', arguments: '{"city":""}' },
+    })
   })
 
   it('are learned in training, called by the tuned model, and their results answered', async () => {
@@ -226,7 +241,11 @@ describe('tools', () => {
     const { fine_tuned_model } = await jobWhen(owner.client, id, isOver)
     const model = fine_tuned_model ?? ''
     const question = { role: 'user', content: 'how is the weather in Wien' } as const
-    const asked = await owner.client.chat.completions.create({ model, messages: [question], tools: [WEATHER] })
+    const asked = await owner.client.chat.completions.create({
+      model,
+      messages: [question],
+      tools: [WEATHER],
+    })
     const message = asked.choices[0]?.message
     const toolCall = message?.tool_calls?.[0]
     expect(toolCall).toMatchObject({ function: { name: 'get_weather', arguments: '{"city":"Wien"}' } })

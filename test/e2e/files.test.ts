@@ -40,7 +40,8 @@ describe('files.create', () => {
       const { client } = await bench.owner()
       const error = await refusal(client.files.create({ file: datasetFile(), purpose: purpose as 'batch' }))
       expect(error).toMatchObject({ status: 400, param: 'purpose', code: 'invalid_value' })
-      for (const allowed of ['assistants', 'batch', 'fine-tune']) expect(error.message).toContain(`'${allowed}'`)
+      for (const allowed of ['assistants', 'batch', 'fine-tune'])
+        expect(error.message).toContain(`'${allowed}'`)
     },
   )
 
@@ -67,7 +68,9 @@ describe('files.create', () => {
     const bad = { ...file, value: DATA.replace('"user"', '"nobody"') }
     const answer = await bench.raw('/v1/files', { key, ...form([bad, purpose]) })
     expect(answer).toMatchObject({ status: 400, error: { code: 'invalid_dataset', param: 'file' } })
-    expect((await bench.raw('/v1/files', { key, ...form([bad, { ...purpose, value: 'batch' }]) })).status).toBe(200)
+    expect(
+      (await bench.raw('/v1/files', { key, ...form([bad, { ...purpose, value: 'batch' }]) })).status,
+    ).toBe(200)
   })
 
   it('takes expires_after, and says when that is', async () => {
@@ -154,7 +157,11 @@ describe('files.list', () => {
     const all = (await client.files.list()).data.map(({ id }) => id)
     const page = async (query: string) => (await bench.raw(`/v1/files?${query}`, { key })).json
     expect(await page('limit=2')).toMatchObject({ has_more: true, first_id: all[0], last_id: all[1] })
-    expect(await page(`limit=2&after=${all[1]}`)).toMatchObject({ has_more: false, first_id: all[2], last_id: all[2] })
+    expect(await page(`limit=2&after=${all[1]}`)).toMatchObject({
+      has_more: false,
+      first_id: all[2],
+      last_id: all[2],
+    })
     expect(await page(`after=${all[2]}`)).toMatchObject({ has_more: false, data: [] })
     expect(await page('limit=3')).toMatchObject({ has_more: false })
   })
@@ -215,7 +222,7 @@ describe('files.delete', () => {
     expect(await client.files.delete(id)).toEqual({ id, object: 'file', deleted: true })
     expect(bench.stored().objects).toBe(before.objects)
     for (const call of ['retrieve', 'content', 'delete'] as const)
-      expect(await refusal<unknown>(client.files[call](id))).toMatchObject({ status: 404, code: 'file_deleted' })
+      expect(await refusal(client.files[call](id))).toMatchObject({ status: 404, code: 'file_deleted' })
     expect((await client.files.list()).data).toEqual([])
   })
 
@@ -223,7 +230,8 @@ describe('files.delete', () => {
     const { client } = await bench.owner()
     const { id } = await uploaded(client)
     const job = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file: id })
-    const copies = async () => (await bench.state()).files.items.filter(({ filename }) => filename.startsWith(id))
+    const copies = async () =>
+      (await bench.state()).files.items.filter(({ filename }) => filename.startsWith(id))
     expect(await copies()).toHaveLength(1)
     await client.fineTuning.jobs.cancel(job.id).catch(() => undefined)
     await client.files.delete(id)

@@ -90,8 +90,12 @@ describe('fine_tuning.jobs.create', () => {
     ['the seed 0', { seed: 0 }, { seed: 0 }],
     [
       'integrations',
-      { integrations: [{ type: 'wandb', wandb: { project: 'p', name: 'n', entity: 'e', tags: ['a', 'b'] } }] },
-      { integrations: [{ type: 'wandb', wandb: { project: 'p', name: 'n', entity: 'e', tags: ['a', 'b'] } }] },
+      {
+        integrations: [{ type: 'wandb', wandb: { project: 'p', name: 'n', entity: 'e', tags: ['a', 'b'] } }],
+      },
+      {
+        integrations: [{ type: 'wandb', wandb: { project: 'p', name: 'n', entity: 'e', tags: ['a', 'b'] } }],
+      },
     ],
     [
       'the method supervised',
@@ -146,7 +150,9 @@ describe('fine_tuning.jobs.create', () => {
   })
 
   it('takes 16 pairs of metadata though the provider has room for 15 of them, and says so', async () => {
-    const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`key${index}`, `v${index}`]))
+    const metadata = Object.fromEntries(
+      Array.from({ length: 16 }, (_, index) => [`key${index}`, `v${index}`]),
+    )
     const { client, job, body } = await created({ metadata })
     expect(job.metadata).toEqual(metadata)
     expect(await client.fineTuning.jobs.retrieve(job.id)).toMatchObject({ metadata })
@@ -204,11 +210,14 @@ describe('fine_tuning.jobs.create', () => {
     expect(body.model).toBe('gpt-4.1-mini')
   })
 
-  it.each(['provider', 'custom_llm_provider'])('takes the provider from `%s` and keeps it to itself', async field => {
-    const { body, job } = await created({ [field]: 'openai', timeout: 30 } as Partial<Params>)
-    expect(Object.keys(body).toSorted()).toEqual(['metadata', 'method', 'model', 'seed', 'training_file'])
-    expect(job).toMatchObject({ tunegate: { provider: 'openai' } })
-  })
+  it.each(['provider', 'custom_llm_provider'])(
+    'takes the provider from `%s` and keeps it to itself',
+    async field => {
+      const { body, job } = await created({ [field]: 'openai', timeout: 30 } as Partial<Params>)
+      expect(Object.keys(body).toSorted()).toEqual(['metadata', 'method', 'model', 'seed', 'training_file'])
+      expect(job).toMatchObject({ tunegate: { provider: 'openai' } })
+    },
+  )
 
   const uploads = (requests: { method: string; path: string }[]) =>
     requests.filter(({ method, path }) => method === 'POST' && path === '/v1/files').length

@@ -104,7 +104,12 @@ describe('fine_tuning.jobs.list', () => {
 
   it('filters by metadata: all pairs given must match', async () => {
     const { client } = await bench.owner()
-    const [a, b, both] = await several(client, [{ team: 'a' }, { team: 'b' }, { team: 'a', stage: 'x y' }, undefined])
+    const [a, b, both] = await several(client, [
+      { team: 'a' },
+      { team: 'b' },
+      { team: 'a', stage: 'x y' },
+      undefined,
+    ])
     const filtered = async (metadata: Record<string, string>) =>
       idsOf(await client.fineTuning.jobs.list({ metadata }))
     expect(await filtered({ team: 'a' })).toEqual([both, a])
@@ -158,7 +163,9 @@ describe('fine_tuning.jobs.pause and resume', () => {
     expect(paused).toMatchObject({ status: 'queued', tunegate: { native_status: 'paused' } })
     await bench.set({ stepMs: 0 })
     const step = (await native(job))?.step
-    expect(await client.fineTuning.jobs.retrieve(job.id)).toMatchObject({ tunegate: { native_status: 'paused' } })
+    expect(await client.fineTuning.jobs.retrieve(job.id)).toMatchObject({
+      tunegate: { native_status: 'paused' },
+    })
     expect(await native(job)).toMatchObject({ status: 'paused', step })
     await client.fineTuning.jobs.resume(job.id)
     expect(await jobWhen(client, job.id, isOver)).toMatchObject({ status: 'succeeded' })
@@ -192,7 +199,10 @@ describe('other verbs and methods under a job', () => {
     const { key, client, job } = await running()
     const sent = bench.watch()
     const answer = await bench.raw(`/v1/fine_tuning/jobs/${job.id}${path}`, { key, method })
-    expect(answer).toMatchObject({ status, error: { code: status === 404 ? 'unknown_url' : 'method_not_allowed' } })
+    expect(answer).toMatchObject({
+      status,
+      error: { code: status === 404 ? 'unknown_url' : 'method_not_allowed' },
+    })
     if (status === 405) expect(answer.headers.get('allow')).toMatch(/^[A-Z]+(, [A-Z]+)*$/)
     expect(sent()).toEqual([])
     expect((await native(job))?.status).toBe('running')
@@ -203,7 +213,8 @@ describe('other verbs and methods under a job', () => {
 describe('fine_tuning.jobs.listEvents', () => {
   const walked = async (client: OpenAI, id: string, limit?: number) => {
     const events: OpenAI.FineTuning.FineTuningJobEvent[] = []
-    for await (const event of client.fineTuning.jobs.listEvents(id, limit ? { limit } : {})) events.push(event)
+    for await (const event of client.fineTuning.jobs.listEvents(id, limit ? { limit } : {}))
+      events.push(event)
     return events
   }
   const places = (messages: string[], ...needles: string[]) =>
@@ -220,7 +231,14 @@ describe('fine_tuning.jobs.listEvents', () => {
     const messages = whole.map(({ message }) => message)
     const steps = messages.flatMap(message => /^Step (\d+)\//.exec(message)?.[1] ?? []).map(Number)
     expect(steps).toEqual(Array.from({ length: 50 }, (_, index) => 50 - index))
-    const order = places(messages, 'successfully completed', 'New fine-tuned model', 'job started', 'Validating training', 'Created fine-tuning job')
+    const order = places(
+      messages,
+      'successfully completed',
+      'New fine-tuned model',
+      'job started',
+      'Validating training',
+      'Created fine-tuning job',
+    )
     expect(order.every(place => place >= 0)).toBe(true)
     expect(order).toEqual(order.toSorted((a, b) => a - b))
     for (const limit of [1, 7, 20]) expect(await walked(client, id, limit)).toEqual(whole)
@@ -263,7 +281,12 @@ describe('fine_tuning.jobs.listEvents', () => {
     const { client } = await bench.owner()
     // The gateway takes either kind of line; the provider trains chats with the method supervised only.
     const { id: training_file } = await client.files.create({
-      file: new File([`${'{"input":{"messages":[{"role":"user","content":"q"}]},"preferred_output":[{"role":"assistant","content":"a"}],"non_preferred_output":[{"role":"assistant","content":"b"}]}\n'.repeat(10)}`], 'd.jsonl'),
+      file: new File(
+        [
+          `${'{"input":{"messages":[{"role":"user","content":"q"}]},"preferred_output":[{"role":"assistant","content":"a"}],"non_preferred_output":[{"role":"assistant","content":"b"}]}\n'.repeat(10)}`,
+        ],
+        'd.jsonl',
+      ),
       purpose: 'fine-tune',
     })
     const { id } = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })

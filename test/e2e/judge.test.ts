@@ -26,7 +26,11 @@ const by = createJudge(specification ?? {})
 
 const findings = async (path: string, response: Response, method = 'GET') => {
   const violations: string[] = []
-  const answer = await judgedFetch(violations, by, async () => response)(`http://gateway.test/v1${path}`, {
+  const answer = await judgedFetch(
+    violations,
+    by,
+    async () => response,
+  )(`http://gateway.test/v1${path}`, {
     method,
   })
   const text = await answer.text()
@@ -52,7 +56,9 @@ describe.skipIf(!specification)('the judge', () => {
 
   it('has nothing against what is right', async () => {
     expect((await findings('/files/file-1', json(FILE))).violations).toEqual([])
-    expect((await findings('/files/file-1', json(ERROR, { status: 404, headers: ID }))).violations).toEqual([])
+    expect((await findings('/files/file-1', json(ERROR, { status: 404, headers: ID }))).violations).toEqual(
+      [],
+    )
     const done = stream(JSON.stringify(CHUNK), '[DONE]')
     expect((await findings(CHAT[0], done, CHAT[1])).violations).toEqual([])
     const broken = stream(JSON.stringify(CHUNK), JSON.stringify(ERROR))
@@ -65,17 +71,31 @@ describe.skipIf(!specification)('the judge', () => {
     ['a field that is missing', '/files/file-1', json({ ...FILE, filename: undefined }), /'filename'/],
     ['milliseconds', '/files/file-1', json({ ...FILE, created_at: Date.now() }), /unixtime/],
     ['a value beyond the list', '/files/file-1', json({ ...FILE, purpose: 'fun' }), /purpose must be equal/],
-    ['an item of a list', '/files', json({ object: 'list', data: [{}], first_id: '', last_id: '', has_more: false }), /data\/0/],
+    [
+      'an item of a list',
+      '/files',
+      json({ object: 'list', data: [{}], first_id: '', last_id: '', has_more: false }),
+      /data\/0/,
+    ],
     ['an answer without an id', '/files/file-1', Response.json(FILE), /no x-request-id/],
     ['an answer that is no JSON', '/files/file-1', new Response('<html>', { headers: ID }), /not JSON/],
-    ['an error without a code', '/files/x', json({ error: { message: '', type: '', param: null } }, { status: 404, headers: ID }), /'code'/],
+    [
+      'an error without a code',
+      '/files/x',
+      json({ error: { message: '', type: '', param: null } }, { status: 404, headers: ID }),
+      /'code'/,
+    ],
     ['an error that is no JSON', '/keys', new Response('no', { status: 500, headers: ID }), /not JSON/],
   ])('complains about %s', async (_what, path, response, complaint) => {
     expect((await findings(path, response)).violations.join('\n')).toMatch(complaint)
   })
 
   it.each([
-    ['a broken chunk', stream(JSON.stringify({ ...CHUNK, choices: [{ index: 'x' }] }), '[DONE]'), /in a chunk/],
+    [
+      'a broken chunk',
+      stream(JSON.stringify({ ...CHUNK, choices: [{ index: 'x' }] }), '[DONE]'),
+      /in a chunk/,
+    ],
     ['a stream without an end', stream(JSON.stringify(CHUNK)), /no end/],
     ['a clean end after an error', stream(JSON.stringify(ERROR), '[DONE]'), /after the end/],
     ['half a chunk', stream('{"id":', '[DONE]'), /not JSON/],

@@ -58,7 +58,11 @@ describe('GET /v1/keys', () => {
   it('lists them newest first, page by page, without the keys', async () => {
     const keys = [await made(), await made(), await made()].toReversed()
     const page = await admin('?limit=2')
-    expect(page.json).toMatchObject({ object: 'list', has_more: true, data: [{ id: keys[0]?.id }, { id: keys[1]?.id }] })
+    expect(page.json).toMatchObject({
+      object: 'list',
+      has_more: true,
+      data: [{ id: keys[0]?.id }, { id: keys[1]?.id }],
+    })
     expect((await admin(`?limit=1&after=${keys[1]?.id}`)).json).toMatchObject({ data: [{ id: keys[2]?.id }] })
     for (const { key } of keys) expect((await admin('?limit=100')).text).not.toContain(key)
     expect((await admin('?limit=101')).error.param).toBe('limit')
@@ -70,7 +74,11 @@ describe('DELETE /v1/keys/{id}', () => {
     const { id, key } = await made()
     const client = await bench.client(key)
     await client.files.list()
-    expect((await admin(`/${id}`, { method: 'DELETE' })).json).toEqual({ id, object: 'tunegate.key', deleted: true })
+    expect((await admin(`/${id}`, { method: 'DELETE' })).json).toEqual({
+      id,
+      object: 'tunegate.key',
+      deleted: true,
+    })
     expect(await refusal(client.files.list())).toMatchObject({ status: 401, code: 'invalid_api_key' })
     const { data } = (await admin('?limit=100')).json as { data: { id: string; revoked_at: number | null }[] }
     expect(data.find(each => each.id === id)?.revoked_at).toEqual(expect.any(Number))
@@ -111,7 +119,10 @@ describe('the store', () => {
   it('has the SHA-256 of a key, and neither the key nor the admin’s nor the provider’s', async () => {
     const { key } = await made()
     const client = await bench.client(key)
-    await client.chat.completions.create({ model: 'gpt-4.1-mini', messages: [{ role: 'user', content: 'hi' }] })
+    await client.chat.completions.create({
+      model: 'gpt-4.1-mini',
+      messages: [{ role: 'user', content: 'hi' }],
+    })
     const sha256 = createHash('sha256').update(key).digest('hex')
     expect(bodiesIn(bench.persistTo, 'key').some(record => record.sha256 === sha256)).toBe(true)
     // The search itself works: the digest is found in the database's files, the secrets are not.

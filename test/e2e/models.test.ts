@@ -27,7 +27,11 @@ describe('models.list', () => {
 describe('models.retrieve', () => {
   it('answers base and tuned models with the model object', async () => {
     const { client } = await bench.owner()
-    expect(await client.models.retrieve('gpt-4.1-mini')).toMatchObject({ id: 'gpt-4.1-mini', object: 'model', owned_by: 'system' })
+    expect(await client.models.retrieve('gpt-4.1-mini')).toMatchObject({
+      id: 'gpt-4.1-mini',
+      object: 'model',
+      owned_by: 'system',
+    })
     const { fine_tuned_model, organization_id } = await trained(client)
     expect(await client.models.retrieve(fine_tuned_model)).toEqual({
       id: fine_tuned_model,
@@ -74,7 +78,9 @@ describe('models.delete', () => {
       method: 'DELETE',
       kind: 'status',
       status: 404,
-      body: { error: { message: 'gone', type: 'invalid_request_error', param: 'model', code: 'model_not_found' } },
+      body: {
+        error: { message: 'gone', type: 'invalid_request_error', param: 'model', code: 'model_not_found' },
+      },
     })
     expect(await client.models.delete(model)).toMatchObject({ deleted: true })
   })

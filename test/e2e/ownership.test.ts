@@ -82,20 +82,52 @@ const NAMING: Route[] = [
   ['GET /v1/fine_tuning/jobs/{id}', t => `/v1/fine_tuning/jobs/${t.job}`],
   ['GET /v1/fine_tuning/jobs/{id}/events', t => `/v1/fine_tuning/jobs/${t.job}/events`],
   ['GET /v1/fine_tuning/jobs/{id}/checkpoints', t => `/v1/fine_tuning/jobs/${t.job}/checkpoints`],
-  ['POST /v1/fine_tuning/jobs/{id}/pause', t => `/v1/fine_tuning/jobs/${t.job}/pause`, () => ({ method: 'POST' })],
-  ['POST /v1/fine_tuning/jobs/{id}/resume', t => `/v1/fine_tuning/jobs/${t.job}/resume`, () => ({ method: 'POST' })],
-  ['POST /v1/fine_tuning/jobs, training_file', () => '/v1/fine_tuning/jobs', t => ({ body: { model: 'gpt-4.1', training_file: t.file } })],
+  [
+    'POST /v1/fine_tuning/jobs/{id}/pause',
+    t => `/v1/fine_tuning/jobs/${t.job}/pause`,
+    () => ({ method: 'POST' }),
+  ],
+  [
+    'POST /v1/fine_tuning/jobs/{id}/resume',
+    t => `/v1/fine_tuning/jobs/${t.job}/resume`,
+    () => ({ method: 'POST' }),
+  ],
+  [
+    'POST /v1/fine_tuning/jobs, training_file',
+    () => '/v1/fine_tuning/jobs',
+    t => ({ body: { model: 'gpt-4.1', training_file: t.file } }),
+  ],
   ['POST /v1/chat/completions, a tuned model', () => '/v1/chat/completions', t => ({ body: chat(t.model) })],
-  ['POST /v1/chat/completions, openai/ft:…', () => '/v1/chat/completions', t => ({ body: chat(`openai/${t.model}`) })],
-  ['POST /v1/chat/completions, a checkpoint', () => '/v1/chat/completions', t => ({ body: chat(t.checkpoint) })],
-  ['POST /v1/chat/completions, openai/ a checkpoint', () => '/v1/chat/completions', t => ({ body: chat(`openai/${t.checkpoint}`) })],
-  ['POST /v1/chat/completions, streamed', () => '/v1/chat/completions', t => ({ body: { ...chat(t.model), stream: true } })],
+  [
+    'POST /v1/chat/completions, openai/ft:…',
+    () => '/v1/chat/completions',
+    t => ({ body: chat(`openai/${t.model}`) }),
+  ],
+  [
+    'POST /v1/chat/completions, a checkpoint',
+    () => '/v1/chat/completions',
+    t => ({ body: chat(t.checkpoint) }),
+  ],
+  [
+    'POST /v1/chat/completions, openai/ a checkpoint',
+    () => '/v1/chat/completions',
+    t => ({ body: chat(`openai/${t.checkpoint}`) }),
+  ],
+  [
+    'POST /v1/chat/completions, streamed',
+    () => '/v1/chat/completions',
+    t => ({ body: { ...chat(t.model), stream: true } }),
+  ],
   ['GET /v1/models/{model}', t => `/v1/models/${t.model}`],
   ['GET /v1/models/{model}, encoded', t => `/v1/models/${encodeURIComponent(t.model)}`],
 ]
 /** These end the thing they name: the owner's try comes last. */
 const ENDING: Route[] = [
-  ['POST /v1/fine_tuning/jobs/{id}/cancel', t => `/v1/fine_tuning/jobs/${t.job}/cancel`, () => ({ method: 'POST' })],
+  [
+    'POST /v1/fine_tuning/jobs/{id}/cancel',
+    t => `/v1/fine_tuning/jobs/${t.job}/cancel`,
+    () => ({ method: 'POST' }),
+  ],
   ['DELETE /v1/files/{id}', t => `/v1/files/${t.spareFile}`, () => ({ method: 'DELETE' })],
   ['DELETE /v1/models/{model}', t => `/v1/models/${t.spareModel}`, () => ({ method: 'DELETE' })],
 ]
@@ -117,7 +149,10 @@ const call = ([, path, options]: Route, of: Things, key: string | null) =>
   bench.raw(path(of), { ...options?.(of), key })
 
 const revokedKey = async () => {
-  const { json } = await bench.raw('/v1/keys', { key: bench.stack.adminKey, body: { name: 'gone', owner: 'mine' } })
+  const { json } = await bench.raw('/v1/keys', {
+    key: bench.stack.adminKey,
+    body: { name: 'gone', owner: 'mine' },
+  })
   const { id, key } = json as { id: string; key: string }
   await bench.raw(`/v1/keys/${id}`, { key: bench.stack.adminKey, method: 'DELETE' })
   return key
@@ -208,7 +243,9 @@ describe('an owner with a second key', () => {
 describe("another owner's ids as cursors", () => {
   it.each(['/v1/files', '/v1/fine_tuning/jobs'])('show nothing of %s', async path => {
     const { key } = await bench.owner()
-    const { json } = await bench.raw(`${path}?after=${path === '/v1/files' ? things.file : things.job}`, { key })
+    const { json } = await bench.raw(`${path}?after=${path === '/v1/files' ? things.file : things.job}`, {
+      key,
+    })
     expect(json).toMatchObject({ data: [], has_more: false })
   })
 })

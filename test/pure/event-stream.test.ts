@@ -54,7 +54,14 @@ describe('guardEventStream, a whole answer', () => {
   it('passes whatever it holds', async () => {
     const line = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }).map(content => content.replace(/[\r\n]/g, '')),
-      fc.constantFrom('', 'data: [DONE]', ' data: [DONE]', ': data: [DONE]', 'data: [DONE] x', 'event: [DONE]'),
+      fc.constantFrom(
+        '',
+        'data: [DONE]',
+        ' data: [DONE]',
+        ': data: [DONE]',
+        'data: [DONE] x',
+        'event: [DONE]',
+      ),
       fc.string({ maxLength: 60 }).map(content => `data: ${JSON.stringify({ content })}`),
     )
     await fc.assert(
@@ -109,7 +116,10 @@ describe('guardEventStream, a broken answer (Portkey 20: the client saw a clean 
     ['the end mark within the content', `data: {"c":"\\ndata: [DONE]`],
     ['the end mark as the content of another field', 'id: data: [DONE]\n\n'],
     ['the end mark in a comment', ': data: [DONE]\n\n'],
-    ['a comment whose end looks like the mark, far back', `: ${'x'.repeat(9)}data: [DONE]\n${'\n'.repeat(19)}`],
+    [
+      'a comment whose end looks like the mark, far back',
+      `: ${'x'.repeat(9)}data: [DONE]\n${'\n'.repeat(19)}`,
+    ],
     ['the end mark with more on its line', 'data: [DONE] really\n\n'],
     ['the end mark in lower case', 'data: [done]\n\n'],
     ['the end mark indented', ' data: [DONE]\n\n'],

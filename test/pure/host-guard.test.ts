@@ -46,7 +46,8 @@ const spellNumber = fc.constantFrom(
   (n: number) => `0${n.toString(8)}`,
   (n: number) => `0x0000${n.toString(16)}`,
 )
-const wide = (text: string) => text.replace(/[0-9]/g, digit => String.fromCharCode(digit.charCodeAt(0) + 0xfee0))
+const wide = (text: string) =>
+  text.replace(/[0-9]/g, digit => String.fromCharCode(digit.charCodeAt(0) + 0xfee0))
 const dress = fc.constantFrom<(host: string) => string>(
   host => host,
   host => `${host}.`,
@@ -58,7 +59,11 @@ const dress = fc.constantFrom<(host: string) => string>(
 /** Every way a URL may spell an IPv4 address: one to four numbers of any base, dressed up. */
 const spell = (address: number) =>
   fc
-    .record({ parts: fc.integer({ min: 1, max: 4 }), numbers: fc.array(spellNumber, { minLength: 4, maxLength: 4 }), dressed: dress })
+    .record({
+      parts: fc.integer({ min: 1, max: 4 }),
+      numbers: fc.array(spellNumber, { minLength: 4, maxLength: 4 }),
+      dressed: dress,
+    })
     .map(({ parts, numbers, dressed }) => {
       const octets = octetsOf(address)
       const values = [...octets.slice(0, parts - 1), address % 256 ** (5 - parts)]
@@ -245,12 +250,18 @@ describe('the host guard', () => {
   })
 
   it('answers a 400 that names the field and says why', () => {
-    expect(refusal('https://10.0.0.1')).toMatchObject({ status: 400, code: 'host_forbidden', param: 'api_base' })
+    expect(refusal('https://10.0.0.1')).toMatchObject({
+      status: 400,
+      code: 'host_forbidden',
+      param: 'api_base',
+    })
     expect(refusal('http://api.openai.com')).toMatchObject({ message: expect.stringContaining('https') })
   })
 
   it('judges the host that is called: URL and request agree (vLLM CVE-2026-25960)', () => {
-    const noise = fc.string({ unit: fc.constantFrom('@', '#', '?', '/', '\\', ':', '.', '%', '[', ']', '1', 'a', '\t') })
+    const noise = fc.string({
+      unit: fc.constantFrom('@', '#', '?', '/', '\\', ':', '.', '%', '[', ']', '1', 'a', '\t'),
+    })
     fc.assert(
       fc.property(noise, noise, (before, after) => {
         const text = `https://${before}127.0.0.1${after}`
@@ -267,10 +278,13 @@ describe('the host guard', () => {
 
 describe('the one allowed origin', () => {
   const sandbox = 'http://127.0.0.1:8787'
-  it.each([sandbox, `${sandbox}/v1/files?x=1`, 'http://0x7f000001:8787/v1', 'http://127.1:8787'])('%s passes', url => {
-    expect(refusal(url, sandbox)).toBeUndefined()
-    expect(refusal(url)).toBeInstanceOf(ApiError)
-  })
+  it.each([sandbox, `${sandbox}/v1/files?x=1`, 'http://0x7f000001:8787/v1', 'http://127.1:8787'])(
+    '%s passes',
+    url => {
+      expect(refusal(url, sandbox)).toBeUndefined()
+      expect(refusal(url)).toBeInstanceOf(ApiError)
+    },
+  )
 
   it.each([
     'https://127.0.0.1:8787', // another scheme

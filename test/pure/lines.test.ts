@@ -37,7 +37,21 @@ const counted = (lines: string[]): Read => ({
 })
 
 const piece = fc.oneof(
-  fc.constantFrom('a', '{"k":"v"}', 'é', 'ß', '漢', '한', '🎈', '👩‍👩‍👧', '\u{10FFFF}', '\uFEFF', '\u0000', '\u2028', ' '),
+  fc.constantFrom(
+    'a',
+    '{"k":"v"}',
+    'é',
+    'ß',
+    '漢',
+    '한',
+    '🎈',
+    '👩‍👩‍👧',
+    '\u{10FFFF}',
+    '\uFEFF',
+    '\u0000',
+    '\u2028',
+    ' ',
+  ),
   fc.constantFrom('\n', '\r\n', '\r', '\n\n', '\r\r\n'),
   fc.string({ unit: 'binary', maxLength: 10 }),
 )
@@ -174,7 +188,11 @@ describe('createLineReader, long lines', () => {
     ['one more, whole with its line end', [joined([longer, utf8('\nz')])], { line: 1, problem: 'too_long' }],
     ['one more, cut before its end', [long, utf8('y\nz')], { line: 1, problem: 'too_long' }],
     ['one more, on line 3', [utf8('a\n\n'), longer], { line: 3, problem: 'too_long' }],
-    ['one more, on line 3 of one piece', [joined([utf8('a\n\n'), longer, utf8('\n')])], { line: 3, problem: 'too_long' }],
+    [
+      'one more, on line 3 of one piece',
+      [joined([utf8('a\n\n'), longer, utf8('\n')])],
+      { line: 3, problem: 'too_long' },
+    ],
   ]
   it.each(cases)('%s', (_, chunks, fault) => {
     expect(read(chunks).fault).toEqual(fault)

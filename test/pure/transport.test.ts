@@ -136,11 +136,18 @@ describe('what is sent', () => {
   it('is the request as it was given', async () => {
     const { transport, sent } = bench([status(200)])
     await transport.call(
-      request({ method: 'POST', headers: { authorization: 'Bearer k', 'content-type': 'a/b' }, body: 'hello' }),
+      request({
+        method: 'POST',
+        headers: { authorization: 'Bearer k', 'content-type': 'a/b' },
+        body: 'hello',
+      }),
     )
     const [first] = sent
     expect(first).toMatchObject({ method: 'POST', url: 'https://api.example.com/v1/files' })
-    expect(Object.fromEntries(first?.headers ?? [])).toEqual({ authorization: 'Bearer k', 'content-type': 'a/b' })
+    expect(Object.fromEntries(first?.headers ?? [])).toEqual({
+      authorization: 'Bearer k',
+      'content-type': 'a/b',
+    })
     expect(await first?.text()).toBe('hello')
   })
 
@@ -211,7 +218,8 @@ describe('what is repeated', () => {
       name,
       reply,
       repeat,
-      attempts: repeat === 'always' || (repeat === 'if-refused' && WITH_REFUSED.includes(name)) ? attempts : 1,
+      attempts:
+        repeat === 'always' || (repeat === 'if-refused' && WITH_REFUSED.includes(name)) ? attempts : 1,
     })),
   )
   it.each(table)('$name, $repeat: $attempts attempt(s)', async ({ reply, repeat, attempts }) => {
@@ -267,7 +275,9 @@ describe('what is repeated', () => {
       fc.property(fc.integer({ min: 200, max: 599 }), code => {
         expect(mayRepeat('never', { status: code, headers })).toBe(false)
         expect(mayRepeat('if-refused', { status: code, headers })).toBe(code === 429)
-        expect(mayRepeat('always', { status: code, headers })).toBe(code === 429 || code === 408 || code >= 500)
+        expect(mayRepeat('always', { status: code, headers })).toBe(
+          code === 429 || code === 408 || code >= 500,
+        )
       }),
     )
     for (const reason of ['timeout', 'unreachable', 'redirected', 'client_gone'] as const) {
@@ -304,7 +314,11 @@ describe('how long it waits', () => {
   it('as long as the server asks, without jitter', async () => {
     const date = fakeClock().time + 4000
     const { transport, clock } = bench(
-      [status(429, { 'retry-after': '3' }), status(503, { 'retry-after': new Date(date).toUTCString() }), status(200)],
+      [
+        status(429, { 'retry-after': '3' }),
+        status(503, { 'retry-after': new Date(date).toUTCString() }),
+        status(200),
+      ],
       { random: () => 0.1 },
     )
     await transport.call(request())
@@ -320,7 +334,12 @@ describe('how long it waits', () => {
         fc.nat({ max: 2000 }),
         fc.nat({ max: 20_000 }),
         (attempt, random, firstDelayMs, longestDelayMs) => {
-          const delay = delayBefore(attempt, undefined, { count: 2, firstDelayMs, longestDelayMs }, () => random)
+          const delay = delayBefore(
+            attempt,
+            undefined,
+            { count: 2, firstDelayMs, longestDelayMs },
+            () => random,
+          )
           const bound = Math.min(longestDelayMs, firstDelayMs * 2 ** attempt)
           expect(delay).toBeCloseTo(bound * random)
         },
@@ -448,7 +467,11 @@ describe('over a real connection to this machine', () => {
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const clock = fakeClock()
     const transport = createTransport({ fetch, clock, retries: RETRIES, allowedOrigin: origin })
-    return { transport, at: (path: string, parts: Partial<OutboundRequest> = {}) => request({ url: new URL(path, origin), ...parts }) }
+    return {
+      transport,
+      at: (path: string, parts: Partial<OutboundRequest> = {}) =>
+        request({ url: new URL(path, origin), ...parts }),
+    }
   }
 
   it('a redirect is not followed: its target hears nothing', async () => {
@@ -474,7 +497,9 @@ describe('over a real connection to this machine', () => {
       ['/half', 'timeout'],
       ['/cut', 'unreachable'],
     ] as const) {
-      const error = await outcome(transport.call(at(path, { repeat: 'never', timeoutMs: path === '/cut' ? 60_000 : 50 })))
+      const error = await outcome(
+        transport.call(at(path, { repeat: 'never', timeoutMs: path === '/cut' ? 60_000 : 50 })),
+      )
       expect(error, path).toMatchObject({ reason })
     }
   })

@@ -29,18 +29,21 @@ const errorOf = (value: unknown): ErrorObject => {
 }
 const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null)
 
+/** Codes are words; whatever else stands in their place may quote the request. */
+const word = (value: unknown): string | null => (/^\w{1,64}$/.test(String(value)) ? text(value) : null)
+
 /** OpenAI echoes part of the key in the message of a 401: nothing of it is repeated. */
 const speaksOfKeys = (status: number) => status === 401
 
 export const toFault = ({ status, headers, bytes }: Answer): Fault => {
   const error = errorOf(parseJson(bytes))
-  const nativeCode = text(error.code) ?? text(error.type)
+  const nativeCode = word(error.code) ?? word(error.type)
   return {
     status,
     code: isKnown(nativeCode) ? nativeCode : null,
     nativeCode,
     message: speaksOfKeys(status) ? undefined : (text(error.message) ?? undefined),
-    param: text(error.param),
+    param: speaksOfKeys(status) ? null : text(error.param),
     retryAfter: headers.get('retry-after'),
     // A 4xx was answered before anything was done, but for 408 and 409, which speak of time and state.
     refused: status >= 400 && status < 500 && status !== 408 && status !== 409,

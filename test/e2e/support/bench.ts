@@ -44,7 +44,10 @@ interface StreamState {
 }
 export interface SandboxState {
   files: { count: number; items: { id: string; filename: string; bytes: number }[] }
-  jobs: { count: number; items: { id: string; status: string; metadata: Record<string, string>; step: number }[] }
+  jobs: {
+    count: number
+    items: { id: string; status: string; metadata: Record<string, string>; step: number }[]
+  }
   models: { count: number; items: string[] }
   streams: { open: number; items: StreamState[] }
 }
@@ -162,7 +165,7 @@ export const itIsJudged = (bench: Bench): void => {
 }
 
 /** The API error that a call ends in. */
-export const refusal = async <T>(call: PromiseLike<T>): Promise<APIError> => {
+export const refusal = async (call: PromiseLike<unknown>): Promise<APIError> => {
   try {
     await call
   } catch (error) {

@@ -167,7 +167,9 @@ export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
     sizedBody: (pieces, size) =>
       new ReadableStream<Uint8Array>({
         async start(controller) {
-          const bytes = await Promise.all(pieces.map(piece => (piece instanceof ReadableStream ? readAll(piece) : piece)))
+          const bytes = await Promise.all(
+            pieces.map(piece => (piece instanceof ReadableStream ? readAll(piece) : piece)),
+          )
           const all = joined(bytes)
           if (all.length !== size) controller.error(new Error(`${all.length} bytes, announced as ${size}`))
           else {

@@ -1,0 +1,86 @@
+/** Buckets in memory. */
+import { createHash } from 'node:crypto'
+import { BUCKET } from '../account.ts'
+import type { Checksums } from './checksums.ts'
+
+export interface StoredObject {
+  key: string
+  bytes: Uint8Array<ArrayBuffer>
+  /** With its quotes. */
+  etag: string
+  modified: Date
+  /** Headers that come back as they were given: content type, metadata, encryption … */
+  headers: Record<string, string>
+  checksums: Checksums
+}
+
+export interface Part {
+  number: number
+  bytes: Uint8Array<ArrayBuffer>
+  etag: string
+  modified: Date
+}
+
+export interface MultipartUpload {
+  id: string
+  bucket: string
+  key: string
+  initiated: Date
+  headers: Record<string, string>
+  parts: Map<number, Part>
+}
+
+export type Bucket = Map<string, StoredObject>
+
+const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest()
+
+export const etagOf = (bytes: Uint8Array): string => `"${md5(bytes).toString('hex')}"`
+
+/** A multipart object's tag: the MD5 of its parts' MD5s, and their number. */
+export function etagOfParts(parts: readonly Part[]): string {
+  const tags = parts.map(({ etag }) => Buffer.from(etag.replaceAll('"', ''), 'hex'))
+  return `"${md5(Buffer.concat(tags)).toString('hex')}-${parts.length}"`
+}
+
+export class Store {
+  readonly uploads = new Map<string, MultipartUpload>()
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor() {
+    this.clear()
+  }
+
+  /** Back to one empty bucket. */
+  clear(): void {
+    this.uploads.clear()
+    this.#buckets.clear()
+    this.#buckets.set(BUCKET, new Map())
+  }
+
+  get buckets(): string[] {
+    return [...this.#buckets.keys()]
+  }
+
+  bucket(name: string): Bucket | undefined {
+    return this.#buckets.get(name)
+  }
+
+  /** Writes a whole object, as services within AWS do. */
+  write(bucket: string, key: string, text: string, contentType: string): void {
+    const bytes = new TextEncoder().encode(text)
+    this.#buckets.get(bucket)?.set(key, {
+      key,
+      bytes,
+      etag: etagOf(bytes),
+      modified: new Date(),
+      headers: { 'content-type': contentType },
+      checksums: {},
+    })
+  }
+}
+
+/** `s3://bucket/key` → its halves, or undefined. */
+export function parseS3Uri(uri: string): { bucket: string; key: string } | undefined {
+  const match = /^s3:\/\/([a-z0-9][-.a-z0-9]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(uri)
+  return match ? { bucket: match[1] ?? '', key: match[2] ?? '' } : undefined
+}

@@ -1,0 +1,123 @@
+/**
+ * How one example looks in a provider's dataset format.
+ * @module
+ */
+
+/** Something of an example that a format has no place for. */
+export interface Loss {
+  /** JSON path in the canonical line, e.g. `messages[2].weight`. */
+  path: string
+  message: string
+}
+
+export interface Conversion {
+  /** The line's JSON value, without what was lost; undefined when nothing trainable is left. */
+  line: unknown
+  losses: Loss[]
+}
+
+/** Canonical example (already found valid) → one line of the format. */
+export type Converter = (example: Example) => Conversion
+
+export interface ContentPart {
+  type: string
+  text?: string
+  image_url?: { url: string }
+}
+export interface ToolCall {
+  id: string
+  function: { name: string; arguments: string }
+}
+export interface Message {
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
+  content?: string | ContentPart[] | null
+  name?: string
+  weight?: 0 | 1
+  tool_calls?: ToolCall[]
+  tool_call_id?: string
+  refusal?: string | null
+  function_call?: unknown
+}
+export interface Tool {
+  type: string
+  function?: { name: string; description?: string; parameters?: unknown }
+}
+
+export interface ChatExample {
+  messages: Message[]
+  tools?: Tool[]
+  functions?: unknown
+  parallel_tool_calls?: boolean
+}
+export interface PreferenceExample {
+  input: ChatExample
+  preferred_output: Message[]
+  non_preferred_output: Message[]
+}
+export type Example = ChatExample | PreferenceExample
+
+export const isPreference = (example: Example): example is PreferenceExample => 'preferred_output' in example
+
+const isSystem = ({ role }: Message) => role === 'system' || role === 'developer'
+
+/** The text of a message; parts that are no text are losses. */
+export const textOf = (message: Message, path: string, losses: Loss[]): string => {
+  if (typeof message.content === 'string') return message.content
+  return (message.content ?? [])
+    .flatMap((part, index) => {
+      if (part.type === 'text' && part.text !== undefined) return [part.text]
+      losses.push({
+        path: `${path}.content[${index}]`,
+        message: `content of the type '${part.type}' cannot be carried over`,
+      })
+      return []
+    })
+    .join('')
+}
+
+/** A message with its path in the line. */
+export interface Placed {
+  message: Message
+  path: string
+}
+
+/** System messages as one text, the others in order. */
+export const splitSystem = (
+  messages: Message[],
+  path: string,
+  losses: Loss[],
+): { system: string; turns: Placed[] } => {
+  const placed = messages.map((message, index) => ({ message, path: `${path}[${index}]` }))
+  const system = placed
+    .filter(({ message }) => isSystem(message))
+    .map(({ message, path: at }) => textOf(message, at, losses))
+    .join('\n\n')
+  return { system, turns: placed.filter(({ message }) => !isSystem(message)) }
+}
+
+/** Fields of a message that only OpenAI's own format has. */
+export const commonLosses = ({ message, path }: Placed): Loss[] => [
+  ...(message.weight === 0
+    ? [{ path: `${path}.weight`, message: 'weight 0 has no equivalent: the message would be trained on' }]
+    : []),
+  ...(message.name !== undefined && message.role !== 'function'
+    ? [{ path: `${path}.name`, message: 'names cannot be carried over' }]
+    : []),
+  ...(message.function_call !== undefined || message.role === 'function'
+    ? [{ path, message: 'deprecated function calls cannot be carried over: use tool calls' }]
+    : []),
+  ...(message.refusal != null
+    ? [{ path: `${path}.refusal`, message: 'refusals cannot be carried over' }]
+    : []),
+]
+
+/** Joins neighbours of the same role, where a format wants them to alternate. */
+export const joinTurns = <T extends { role: string }>(turns: T[], join: (a: T, b: T) => T): T[] => {
+  const joined: T[] = []
+  for (const turn of turns) {
+    const last = joined.at(-1)
+    if (last?.role === turn.role) joined[joined.length - 1] = join(last, turn)
+    else joined.push(turn)
+  }
+  return joined
+}

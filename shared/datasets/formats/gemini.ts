@@ -1,0 +1,188 @@
+/**
+ * Gemini's tuning lines: `{systemInstruction, contents, tools}`, or for preferences `{contents, completions}`.
+ * Rules: Vertex AI, "Prepare supervised fine-tuning data" and preference tuning: contents alternate between user and
+ * model; a supervised line ends with model, a preference's contents with user.
+ * @module
+ */
+import {
+  type ChatExample,
+  type Conversion,
+  type Converter,
+  commonLosses,
+  isPreference,
+  joinTurns,
+  type Loss,
+  type Message,
+  type Placed,
+  splitSystem,
+  type Tool,
+} from './format.ts'
+
+type Part =
+  | { text: string }
+  | { fileData: { mimeType: string; fileUri: string } }
+  | { functionCall: { name: string; args: unknown } }
+  | { functionResponse: { name: string; response: { output: unknown } } }
+interface Content {
+  role: 'user' | 'model'
+  parts: Part[]
+}
+
+const IMAGE_TYPES: Record<string, string> = {
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+}
+
+/** An image by its public or Cloud Storage address; its type is told by the ending. */
+const imagePart = (url: string): Part | undefined => {
+  const mimeType = IMAGE_TYPES[/\.([a-z]+)(?:[?#]|$)/i.exec(url)?.[1]?.toLowerCase() ?? '']
+  return mimeType !== undefined && /^(https|gs):/.test(url)
+    ? { fileData: { mimeType, fileUri: url } }
+    : undefined
+}
+
+const contentParts = ({ message, path }: Placed, losses: Loss[]): Part[] => {
+  const { content } = message
+  if (typeof content === 'string') return content === '' ? [] : [{ text: content }]
+  return (content ?? []).flatMap((part, index): Part[] => {
+    if (part.type === 'text' && part.text !== undefined) return [{ text: part.text }]
+    const image = part.image_url && imagePart(part.image_url.url)
+    if (image) return [image]
+    losses.push({
+      path: `${path}.content[${index}]`,
+      message: part.image_url
+        ? 'images need a https or gs address that ends in png, jpg or webp'
+        : `content of the type '${part.type}' cannot be carried over`,
+    })
+    return []
+  })
+}
+
+const parseArguments = (text: string): unknown => {
+  try {
+    return JSON.parse(text || '{}')
+  } catch {
+    return undefined
+  }
+}
+
+const callParts = ({ message, path }: Placed, losses: Loss[]): Part[] =>
+  (message.tool_calls ?? []).flatMap(({ function: { name, arguments: text } }, index): Part[] => {
+    const args = parseArguments(text)
+    if (typeof args === 'object' && args !== null && !Array.isArray(args))
+      return [{ functionCall: { name, args } }]
+    losses.push({
+      path: `${path}.tool_calls[${index}].function.arguments`,
+      message: 'must be a JSON object in a string',
+    })
+    return []
+  })
+
+/** @param names of the functions behind the call ids so far */
+const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): Content => {
+  const { message, path } = placed
+  losses.push(...commonLosses(placed))
+  for (const call of message.tool_calls ?? []) names.set(call.id, call.function.name)
+  if (message.role === 'assistant')
+    return { role: 'model', parts: [...contentParts(placed, losses), ...callParts(placed, losses)] }
+  if (message.role !== 'tool') return { role: 'user', parts: contentParts(placed, losses) }
+  const name = names.get(message.tool_call_id ?? '')
+  if (name === undefined)
+    losses.push({ path: `${path}.tool_call_id`, message: 'answers no tool call of this example' })
+  const parts = contentParts(placed, losses)
+  const output = parts.map(part => ('text' in part ? part.text : '')).join('')
+  return { role: 'user', parts: [{ functionResponse: { name: name ?? 'unknown', response: { output } } }] }
+}
+
+const join = (a: Content, b: Content): Content => ({ role: a.role, parts: [...a.parts, ...b.parts] })
+
+const toContents = (turns: Placed[], losses: Loss[]): Content[] => {
+  const names = new Map<string, string>()
+  const contents = turns.map(turn => toContent(turn, names, losses)).filter(({ parts }) => parts.length > 0)
+  return joinTurns(contents, join)
+}
+
+const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
+  const declarations = (tools ?? []).flatMap((tool, index) => {
+    if (tool.function) {
+      const { name, description, parameters } = tool.function
+      return [
+        {
+          name,
+          ...(description !== undefined && { description }),
+          ...(parameters !== undefined && { parameters }),
+        },
+      ]
+    }
+    losses.push({
+      path: `tools[${index}]`,
+      message: `tools of the type '${tool.type}' cannot be carried over`,
+    })
+    return []
+  })
+  return declarations.length > 0 ? { tools: [{ functionDeclarations: declarations }] } : {}
+}
+
+const exampleLosses = (example: ChatExample, path: string): Loss[] => [
+  ...(example.functions === undefined
+    ? []
+    : [{ path: `${path}functions`, message: 'deprecated: use tools' }]),
+  ...(example.parallel_tool_calls === undefined
+    ? []
+    : [{ path: `${path}parallel_tool_calls`, message: 'has no equivalent' }]),
+]
+
+const shared = (example: ChatExample, path: string, losses: Loss[]) => {
+  losses.push(...exampleLosses(example, path))
+  const { system, turns } = splitSystem(example.messages, `${path}messages`, losses)
+  return {
+    contents: toContents(turns, losses),
+    head: system === '' ? {} : { systemInstruction: { parts: [{ text: system }] } },
+    tools: toTools(example.tools, losses),
+  }
+}
+
+const supervised = (example: ChatExample): Conversion => {
+  const losses: Loss[] = []
+  const { contents, head, tools } = shared(example, '', losses)
+  if (contents[0]?.role !== 'user')
+    losses.push({ path: 'messages', message: 'must begin with a user message' })
+  if (contents.at(-1)?.role !== 'model')
+    losses.push({ path: 'messages', message: 'must end with an assistant message' })
+  const isTrainable = contents[0]?.role === 'user' && contents.at(-1)?.role === 'model'
+  return { line: isTrainable ? { ...head, contents, ...tools } : undefined, losses }
+}
+
+/** One answer of a preference: text only. */
+const completion = (output: Message[], path: string, losses: Loss[]) => {
+  const contents = toContents(
+    output.map((message, index) => ({ message, path: `${path}[${index}]` })),
+    losses,
+  )
+  if (contents.some(({ parts }) => parts.some(part => !('text' in part)))) {
+    losses.push({ path, message: 'preferences are text only' })
+  }
+  return contents.length === 1 ? contents[0] : undefined
+}
+
+export const toGemini: Converter = example => {
+  if (!isPreference(example)) return supervised(example)
+  const losses: Loss[] = []
+  const { contents, head, tools } = shared(example.input, 'input.', losses)
+  if ('tools' in tools) losses.push({ path: 'input.tools', message: 'preferences are text only' })
+  const preferred = completion(example.preferred_output, 'preferred_output', losses)
+  const other = completion(example.non_preferred_output, 'non_preferred_output', losses)
+  const isTrainable = contents.at(-1)?.role === 'user' && preferred && other
+  if (!isTrainable)
+    losses.push({
+      path: 'input.messages',
+      message: 'must end with a user message, followed by one answer on either side',
+    })
+  const completions = [
+    { score: 1, completion: preferred },
+    { score: 0, completion: other },
+  ]
+  return { line: isTrainable ? { ...head, contents, completions } : undefined, losses }
+}
