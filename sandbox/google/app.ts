@@ -60,7 +60,11 @@ export interface Google {
   reset(): void
 }
 
-/** @param origin where the server listens; asked only once requests come */
+/**
+ * Google's side of the sandbox.
+ *
+ * @param origin where the server listens; asked only once requests come
+ */
 export function createGoogle(origin: () => string, tempo: Tempo, streams: Streams): Google {
   const at = (path: string) => (): string => `${origin()}/google/${path}`
   const urls = {

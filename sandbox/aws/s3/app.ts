@@ -101,6 +101,8 @@ function run(store: Store, request: RawRequest, resource: string): Response {
     ABSENT_QUERIES.find(name => query.has(name)) ?? ABSENT_HEADERS.find(name => name in request.headers)
   if (absent !== undefined) throw new S3Error('NotImplemented', `The sandbox has no ${absent}.`)
 
+  checkLength(request)
+
   const [, bucket = '', ...rest] = resource.split('/')
   const call: Call = {
     bucket: decode(bucket),
@@ -122,3 +124,21 @@ function run(store: Store, request: RawRequest, resource: string): Response {
 
 const isSigned = ({ headers }: RawRequest): boolean =>
   headers.authorization?.startsWith(`${ALGORITHM} `) ?? false
+
+/**
+ * S3 wants to know how much is coming. A body of unknown length is only taken as `aws-chunked`, with its length in another
+ * header.
+ */
+function checkLength({ method, headers }: RawRequest): void {
+  if (method !== 'PUT' || 'x-amz-decoded-content-length' in headers) return
+  if ('transfer-encoding' in headers) {
+    throw new S3Error(
+      'NotImplemented',
+      'A header you provided implies functionality that is not implemented',
+      {
+        Header: 'Transfer-Encoding',
+      },
+    )
+  }
+  if (!('content-length' in headers)) throw new S3Error('MissingContentLength')
+}

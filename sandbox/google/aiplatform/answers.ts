@@ -12,6 +12,7 @@ export interface Answer {
   calls: Call[]
 }
 
+/** An answer of words alone. */
 export const saying = (text: string): Answer => ({ text, calls: [] })
 
 /** The canonical JSON of a turn's answer: two turns are the same answer if these are equal. */

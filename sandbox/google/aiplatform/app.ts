@@ -20,6 +20,7 @@ const GOOGLE_AUDIENCE = /^https:\/\/(?:[a-z0-9-]+-)?aiplatform(?:\.(?:us|eu)\.re
 
 const VERSIONS = ['v1', 'v1beta1'] as const
 
+/** Both versions of the API, behind one check of the token and the project. */
 export function aiPlatformRoutes({ tokens, base, ...parts }: AiPlatformOptions): Hono {
   const app = new Hono()
   app.onError((error, context) => {

@@ -55,6 +55,7 @@ export function generate(request: GenerateRequest, { base, weights }: Speaker): 
   }
 }
 
+/** What a conversation costs to read, its tools included. */
 export function promptTokens({ contents, systemInstruction, tools }: CountRequest): number {
   const declared = tools ? countTokens(JSON.stringify(tools)) : 0
   return declared + tokensOf(systemInstruction ? [systemInstruction, ...contents] : contents)

@@ -35,6 +35,7 @@ export interface Weights {
   answers: readonly Answer[]
 }
 
+/** A trained model with its answers made readable. */
 export const weightsOf = (tuned: TunedModel): Weights => ({
   tuned,
   answers: tuned.answers.map(answerOfKey),

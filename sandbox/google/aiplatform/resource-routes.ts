@@ -21,8 +21,10 @@ const undeployRequest = z.strictObject({
 
 const notFound = (what: string): GoogleError => new GoogleError('NOT_FOUND', `${what} was not found.`)
 
+/** The location in the path. */
 export const regionOf = (context: Context): string => context.req.param('location') ?? ''
 
+/** A tuned model's endpoint, or the custom one. */
 export function findEndpoint(registry: Registry, id: string): Endpoint | undefined {
   const { region, displayName } = CUSTOM_ENDPOINT
   if (id !== CUSTOM_ENDPOINT.id) return registry.endpoints.get(id)

@@ -101,6 +101,7 @@ export interface ToolPolicy {
   required: boolean
 }
 
+/** The rules that `toolConfig` makes for the tools on offer. */
 export function toolPolicy(
   offered: z.infer<typeof tools> | undefined,
   config: z.infer<typeof toolConfig>,

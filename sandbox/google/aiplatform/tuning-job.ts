@@ -58,6 +58,7 @@ export interface TuningJob extends Start {
   model: TunedGemini | undefined
 }
 
+/** A job that waits for its turn. */
 export function newTuningJob(request: TuningRequest, region: string, start: Start): TuningJob {
   const now = new Date()
   return {
@@ -79,6 +80,7 @@ export function newTuningJob(request: TuningRequest, region: string, start: Star
   }
 }
 
+/** The resource name. */
 export const jobName = ({ region, id }: TuningJob): string => `${placeName(region)}/tuningJobs/${id}`
 
 /** The TuningJob resource: 64-bit integers are strings, what is empty is absent. */

@@ -2,6 +2,7 @@
 import { type Context, Hono } from 'hono'
 import { Ledger } from '../../ledger.ts'
 import type { Tempo } from '../../tempo.ts'
+import { PROJECT } from '../auth/identity.ts'
 import { check, readBody } from '../check.ts'
 import { GoogleError } from '../errors.ts'
 import type { Bucket } from '../storage/bucket.ts'
@@ -100,8 +101,11 @@ function startOf({ source }: TuningRequest, region: string, registry: Registry):
     if (!base.tunesIn.includes(region)) throw wrongRegion(base.id, base.tunesIn, region)
     return { base, from: undefined }
   }
-  const wanted = source.tunedModelName.replace(/@\d+$/, '')
-  const model = [...registry.models].find(each => sameModel(modelName(each), wanted))
+  // Names may carry the project's id or its number, and a version.
+  const wanted = source.tunedModelName
+    .replace(`projects/${PROJECT.id}/`, `projects/${PROJECT.number}/`)
+    .replace(/@\d+$/, '')
+  const model = [...registry.models].find(each => modelName(each) === wanted)
   if (!model) throw new GoogleError('NOT_FOUND', `Model ${source.tunedModelName} was not found.`)
   if (model.region !== region) throw wrongRegion(source.tunedModelName, [model.region], region)
   const checkpoint =
@@ -127,10 +131,6 @@ function wrongRegion(what: string, allowed: readonly string[], region: string): 
     `${what} cannot be tuned in ${region}; supported: ${allowed.join(', ')}.`,
   )
 }
-
-/** Names may carry the project's id or its number. */
-const sameModel = (one: string, other: string): boolean =>
-  one.replace(/^projects\/[^/]+/, '') === other.replace(/^projects\/[^/]+/, '')
 
 function sizeOf(text: string | undefined): number {
   if (text === undefined || text === '0') return LARGEST_PAGE

@@ -21,6 +21,7 @@ const request = z.strictObject({
     .default(LONGEST_SECONDS),
 })
 
+/** The way from a federated token to the service account's; lives at most an hour. */
 export function iamCredentialsRoutes(tokens: AccessTokens): Hono {
   const app = new Hono()
   app.onError((error, context) => {

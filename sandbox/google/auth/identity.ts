@@ -32,7 +32,9 @@ function once<T>(make: () => T): () => T {
   }
 }
 
+/** What the service account signs with: RSA, as Google demands it. */
 export const serviceAccountKeys = once<KeyPair>(() => generateKeyPairSync('rsa', { modulusLength: 2048 }))
+/** What the OIDC issuer signs with. */
 export const issuerKeys = once<KeyPair>(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }))
 
 /** The content of a service account's key file. */

@@ -20,6 +20,7 @@ export class OAuthError extends Error {
   }
 }
 
+/** Any failure as OAuth words it. */
 export function answerOAuthError(error: Error, context: Context): Response {
   if (error instanceof OAuthError) {
     return context.json({ error: error.code, error_description: error.message }, 400)

@@ -8,6 +8,7 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 /** What Google's libraries write into `aud`, whatever the key file says. */
 const GOOGLE_TOKEN_URL = 'https://oauth2.googleapis.com/token'
 
+/** The token endpoint, which knows one grant: a signed assertion (RFC 7523). */
 export function oauthRoutes(tokens: AccessTokens, tokenUrl: () => string): Hono {
   const app = new Hono()
   app.onError(answerOAuthError)

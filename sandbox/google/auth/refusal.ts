@@ -20,4 +20,5 @@ const FAULTS: Record<AccessFault, (message: string) => GoogleError> = {
   federated: message => new GoogleError('PERMISSION_DENIED', message, [errorInfo('IAM_PERMISSION_DENIED')]),
 }
 
+/** 401 UNAUTHENTICATED or 403 PERMISSION_DENIED, with the reason in the details. */
 export const refusalOf = ({ fault, message }: NoAccess): GoogleError => FAULTS[fault](message)

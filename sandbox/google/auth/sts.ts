@@ -33,6 +33,7 @@ const SUBJECTS: Record<string, { provider: string; verify: (token: string) => Pr
   'urn:ietf:params:aws:token-type:aws4_request': { provider: AWS_POOL_PROVIDER, verify: verifyAws },
 }
 
+/** The exchange of a foreign token for a federated one (RFC 8693). */
 export function stsRoutes(tokens: AccessTokens): Hono {
   const app = new Hono()
   app.onError(answerOAuthError)

@@ -38,6 +38,7 @@ const ACCESS: Record<AccessFault, { http: number; reason: string }> = {
   federated: { http: 403, reason: 'forbidden' },
 }
 
+/** Any failure as Cloud Storage words it. */
 export function answerStorageError(error: Error, context: Context): Response {
   const { http, body } = asStorageError(error)
   return context.json(body, http as ContentfulStatusCode)

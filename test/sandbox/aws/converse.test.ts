@@ -210,6 +210,9 @@ describe('tools', () => {
       ],
     })
     expect(await converse({ messages, ...tools() })).toMatchObject({ stopReason: 'end_turn' })
+    // A result is not asked for again, whatever is said beside it.
+    messages.at(-1)?.content?.push({ text: 'So get_weather says this.' })
+    expect(await converse({ messages, ...tools() })).toMatchObject({ stopReason: 'end_turn' })
   })
 })
 

@@ -304,9 +304,11 @@ describe('a clientRequestToken', () => {
     await create(input)
   })
 
-  it('does not make names free', async () => {
+  it.each(['while it is trained', 'when it is done'])('does not make names free %s', async when => {
+    if (when === 'while it is trained') await slow()
     const { jobName, customModelName } = jobInput(bench)
-    await createJob(bench, { jobName, customModelName })
+    const arn = await createJob(bench, { jobName, customModelName })
+    if (when === 'when it is done') await jobWhen(bench, arn)
     expect(await refusal(createJob(bench, { jobName }))).toMatchObject({ name: 'ConflictException' })
     expect(await refusal(createJob(bench, { customModelName }))).toMatchObject({ name: 'ConflictException' })
   })

@@ -98,6 +98,17 @@ describe('an object', () => {
     expect((await bench.s3.send(new HeadObjectCommand({ Bucket, Key }))).ContentEncoding).toBeUndefined()
   })
 
+  it('cannot be sent as a stream of unknown length', async () => {
+    const url = `${bench.sandbox.aws.s3Url}/${Bucket}/k`
+    const { headers } = await signer(bench.sandbox, 's3').sign(url, { method: 'PUT' })
+    const body = ReadableStream.from([Buffer.from('x')])
+    const response = await fetch(url, { method: 'PUT', headers, body, duplex: 'half' })
+    expect([response.status, await response.text()]).toEqual([
+      501,
+      expect.stringContaining('<Header>Transfer-Encoding</Header>'),
+    ])
+  })
+
   it.each([
     ['bytes=2-4', '234', 'bytes 2-4/10'],
     ['bytes=7-', '789', 'bytes 7-9/10'],

@@ -1,4 +1,4 @@
-import { ListModelCustomizationJobsCommand } from '@aws-sdk/client-bedrock'
+import { GetModelCustomizationJobCommand, ListModelCustomizationJobsCommand } from '@aws-sdk/client-bedrock'
 import {
   GetObjectCommand,
   HeadBucketCommand,
@@ -396,6 +396,14 @@ describe('what each wire says', () => {
     expect(await verdict(fetch(new Request(bedrock, { body: '{"a":1}' })))).toBe(
       '403 InvalidSignatureException',
     )
+    const declared = await signer(bench.sandbox, 'bedrock').sign(bedrock.url, {
+      method: 'POST',
+      body: '{}',
+      headers: { 'x-amz-content-sha256': sha256('{}') },
+    })
+    expect(await verdict(fetch(new Request(declared, { body: '{"a":1}' })))).toBe(
+      '403 InvalidSignatureException',
+    )
     // A signed hash is checked against the body; an unsigned payload may be anything.
     const hashed = { 'x-amz-content-sha256': sha256('good') }
     expect(await verdict(fetch(await signed('s3', `${s3Url}/${bucket}/k`, hashed)))).toBe(
@@ -406,6 +414,19 @@ describe('what each wire says', () => {
 
   it('when the header with the hash is missing', async () => {
     expect(await tampered('s3', withHeader('x-amz-content-sha256', null))).toBe('400 InvalidRequest')
+  })
+})
+
+describe('a path with an ARN', () => {
+  const arn = 'arn:aws:bedrock:us-east-1:123456789012:model-customization-job/amazon.nova-lite-v1:0:300k/a'
+
+  it('is signed encoded twice, as AWS and aws4fetch do', async () => {
+    const url = `${bench.sandbox.aws.bedrockUrl}/model-customization-jobs/${encodeURIComponent(arn)}`
+    expect(await verdict(signer(bench.sandbox, 'bedrock').fetch(url))).toBe('404 ResourceNotFoundException')
+    const once = await signer(bench.sandbox, 'bedrock').sign(url, { aws: { singleEncode: true } })
+    expect(await verdict(fetch(once))).toBe('403 InvalidSignatureException')
+    const get = new GetModelCustomizationJobCommand({ jobIdentifier: arn })
+    expect(await refusal(bench.bedrock.send(get))).toMatchObject({ name: 'ResourceNotFoundException' })
   })
 })
 

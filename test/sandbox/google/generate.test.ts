@@ -1,5 +1,12 @@
 /** What Gemini's models answer: whole, streamed, with tools, and what they refuse. */
-import { FinishReason, FunctionCallingConfigMode, type GenerateContentResponse } from '@google/genai'
+import {
+  FinishReason,
+  FunctionCallingConfigMode,
+  type GenerateContentResponse,
+  HarmBlockThreshold,
+  HarmCategory,
+  ThinkingLevel,
+} from '@google/genai'
 import { describe, expect, it } from 'vitest'
 import { refusal, servingName, text, tuned, useGoogle } from './support.ts'
 
@@ -96,6 +103,31 @@ describe('generateContent', () => {
     expect(await json({ responseSchema: { type: 'ARRAY', items: { type: 'STRING' }, minItems: '2' } })).toBe(
       '[]',
     )
+  })
+
+  it('takes all that the official client can say of it', async () => {
+    const { text: answer } = await google.ai('us').models.generateContent({
+      model: MODEL,
+      contents: [
+        { text: 'what is on it?' },
+        { inlineData: { mimeType: 'image/png', data: 'iVBORw0KGgo=' } },
+        { fileData: { mimeType: 'image/png', fileUri: 'gs://sandbox-bucket/a.png' } },
+      ],
+      config: {
+        ...{ temperature: 0.2, topP: 0.9, topK: 40, candidateCount: 1, maxOutputTokens: 64, seed: 7 },
+        ...{ stopSequences: ['END'], presencePenalty: 0.1, frequencyPenalty: 0.1 },
+        ...{ responseLogprobs: true, logprobs: 2, responseMimeType: 'text/plain' },
+        labels: { tenant: 't1' },
+        thinkingConfig: { thinkingLevel: ThinkingLevel.MINIMAL },
+        safetySettings: [
+          {
+            category: HarmCategory.HARM_CATEGORY_HARASSMENT,
+            threshold: HarmBlockThreshold.BLOCK_ONLY_HIGH,
+          },
+        ],
+      },
+    })
+    expect(answer).toBe(GENERIC)
   })
 
   it('is not given by models that are not there', async () => {

@@ -1,6 +1,7 @@
 /** Tuning jobs by the official client: they really learn. */
-import { JobState, type TuningJob, TuningMethod } from '@google/genai'
+import { FunctionCallingConfigMode, JobState, type TuningJob, TuningMethod } from '@google/genai'
 import { describe, expect, it } from 'vitest'
+import { answerKey } from '../../../sandbox/google/aiplatform/answers.ts'
 import { baseModel, Registry } from '../../../sandbox/google/aiplatform/models.ts'
 import { newTuningJob } from '../../../sandbox/google/aiplatform/tuning-job.ts'
 import { TuningLife } from '../../../sandbox/google/aiplatform/tuning-life.ts'
@@ -183,9 +184,22 @@ describe('a supervised job', () => {
       config,
     })
     expect(said.text).toBe('chilly in Rome')
+    const must = await ai.models.generateContent({
+      model,
+      contents: [text('user', 'the weather in Rome?'), turn, { role: 'user', parts: [response] }],
+      config: { ...config, toolConfig: { functionCallingConfig: { mode: FunctionCallingConfigMode.ANY } } },
+    })
+    expect(must.functionCalls).toMatchObject([{ name: 'get_weather' }])
     expect(
       (await ai.models.generateContent({ model, contents: 'the weather in Rome?' })).functionCalls,
     ).toBeUndefined()
+  })
+
+  it('takes calls for the same whatever the order of their arguments', () => {
+    const key = (args: Record<string, unknown>) =>
+      answerKey({ parts: [{ functionCall: { name: 'f', args } }] })
+    expect(key({ a: { x: 1, y: [2] }, b: 3 })).toBe(key({ b: 3, a: { y: [2], x: 1 } }))
+    expect(key({ a: 1 })).not.toBe(key({ a: 2 }))
   })
 
   it('goes on from a tuned model, and from any of its checkpoints, without forgetting it', async () => {
@@ -209,6 +223,11 @@ describe('a supervised job', () => {
       /^400/,
     )
     expect(await refusal(tune(google, { baseModel, region: 'europe-west4' }))).toMatch(/^400.*us-central1/)
+    const named = (project: string) => baseModel.replace('100000000001', project)
+    expect(await refusal(tune(google, { baseModel: named('other') }))).toMatch(/^404/)
+    expect(await tune(google, { baseModel: named('sandbox-project') })).toMatchObject({
+      preTunedModel: { tunedModelName: baseModel, checkpointId: '10' },
+    })
   })
 })
 
