@@ -7,7 +7,7 @@ import { requestId } from 'hono/request-id'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
 import type { Context } from '../shared/context.ts'
-import { ApiError } from '../shared/openai/index.ts'
+import { ApiError, CREDENTIAL_FIELDS, type RequestCredentials } from '../shared/openai/index.ts'
 import { createTransport } from '../shared/transport.ts'
 import { completions } from './completions.ts'
 import { files } from './files.ts'
@@ -25,8 +25,6 @@ export const createApp = (config: Config) => {
     .use(requestId({ generator: () => `req_${crypto.randomUUID().replaceAll('-', '')}` }))
     .use(async (c, next) => {
       const { platform } = c.env
-      const apiKey = c.req.header('x-tunegate-api-key')
-      const apiBase = c.req.header('x-tunegate-api-base')
       const context: Context = {
         config,
         platform,
@@ -37,13 +35,8 @@ export const createApp = (config: Config) => {
           retries: config.retries,
           allowedOrigin: platform.environment.get('TUNEGATE_SANDBOX_ORIGIN'),
         }),
-        credentials:
-          apiKey === undefined && apiBase === undefined
-            ? undefined
-            : {
-                ...(apiKey !== undefined && { api_key: apiKey }),
-                ...(apiBase !== undefined && { api_base: apiBase }),
-              },
+        provider: c.req.header('x-tunegate-provider') ?? c.req.query('provider'),
+        credentials: headerCredentials(name => c.req.header(name)),
         signal: c.req.raw.signal,
       }
       c.set('context', context)
@@ -84,6 +77,15 @@ export const createApp = (config: Config) => {
     return answer(c, error)
   })
   return app
+}
+
+/** `x-tunegate-api-key`, `x-tunegate-aws-region-name`…: credentials of a request that has no JSON body to hold them. */
+const headerCredentials = (header: (name: string) => string | undefined): RequestCredentials | undefined => {
+  const found = CREDENTIAL_FIELDS.flatMap(field => {
+    const value = header(`x-tunegate-${field.replaceAll('_', '-')}`)
+    return value === undefined ? [] : [[field, value] as const]
+  })
+  return found.length > 0 ? Object.fromEntries(found) : undefined
 }
 
 /** An answer made by hand takes none of the headers set so far: the request's id is named again. */

@@ -4,6 +4,7 @@
  */
 import type { Caches } from './caches.ts'
 import type { Config } from './config.ts'
+import type { RequestCredentials } from './openai/index.ts'
 import type { Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
@@ -12,8 +13,10 @@ export interface Context {
   platform: Platform
   transport: Transport
   caches: Caches
-  /** A provider's key, and with it perhaps a host, that came with this request; never stored. */
-  credentials?: { api_key?: string; api_base?: string } | undefined
+  /** The provider or connection named outside the body, in a header or the query. */
+  provider?: string | undefined
+  /** A provider's credentials that came in headers of this request; never stored. */
+  credentials?: RequestCredentials | undefined
   /** Aborts when the client has gone. */
   signal?: AbortSignal | undefined
 }

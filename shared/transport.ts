@@ -17,7 +17,7 @@ export interface OutboundRequest {
   url: URL
   headers: Record<string, string>
   /** A stream is opened anew for each attempt: a spent one could not be repeated. */
-  body?: string | (() => Promise<ReadableStream<Uint8Array>>)
+  body?: string | Uint8Array<ArrayBuffer> | (() => Promise<ReadableStream<Uint8Array>>)
   repeat: Repeat
   /** For `call`, and for errors, the time to the whole answer; for `open` the time to its headers. */
   timeoutMs: number

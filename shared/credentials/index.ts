@@ -1,2 +1,3 @@
-/** The credential chain. */
+/** The credential chain, and tokens made of credentials. */
 export * from './chain.ts'
+export * from './tokens.ts'

@@ -5,7 +5,6 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
-import { createMarkDetector } from './byte-order-mark.ts'
 import { readForm } from './multipart.ts'
 import { FILES, type FileRecord } from './records.ts'
 import { createValidator } from './validator.ts'
@@ -28,7 +27,6 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   let filename: string | undefined
   // The purpose may come after the file: until it is known, the bytes are checked.
   const validator = createValidator()
-  const mark = createMarkDetector()
   const isUnchecked = () => fields.purpose !== undefined && fields.purpose !== VALIDATED_PURPOSE
 
   try {
@@ -48,7 +46,6 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       },
       async onFileBytes(bytes) {
         if (!isUnchecked()) validator.write(bytes)
-        mark.write(bytes)
         await writer.write(bytes)
       },
     })
@@ -75,7 +72,6 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       deleted_at: null,
       bucket_key: key,
       examples,
-      has_byte_order_mark: mark.found,
       copies: [],
     }
     await FILES.create(store, record)

@@ -14,7 +14,7 @@ import {
   type Routing,
   routingFields,
 } from '../openai/index.ts'
-import { ProviderFault } from '../providers/index.ts'
+import { type ChatBody, type ChatRequest, ProviderFault, toAnswerError } from '../providers/index.ts'
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
 
@@ -35,7 +35,7 @@ const passedHeaders = (headers: Headers): Headers => {
   return passed
 }
 
-const parseBody = (text: string): Record<string, unknown> => {
+const parseBody = (text: string): ChatBody & Routing => {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -45,12 +45,13 @@ const parseBody = (text: string): Record<string, unknown> => {
   return check(known, body)
 }
 
-/** The body as the provider is to get it: the same bytes unless a field of ours is in it or the name differs. */
-const forward = (text: string, body: Record<string, unknown>, model: string): string => {
-  if (body.model === model && !ROUTING_FIELDS.some(field => field in body)) return text
-  const sent: Record<string, unknown> = { ...body, model }
+/** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
+const toChatRequest = (text: string, body: ChatBody, model: string): ChatRequest => {
+  const dropParams = body.drop_params === true
+  if (body.model === model && !ROUTING_FIELDS.some(field => field in body)) return { text, body, dropParams }
+  const sent: ChatBody = { ...body, model }
   for (const field of ROUTING_FIELDS) delete sent[field]
-  return JSON.stringify(sent)
+  return { text: JSON.stringify(sent), body: sent, dropParams }
 }
 
 const isJson = (bytes: Uint8Array): boolean => {
@@ -69,9 +70,9 @@ const isJson = (bytes: Uint8Array): boolean => {
 export const complete = async (context: Context, owner: string, text: string): Promise<Response> => {
   const body = parseBody(text)
   const wish: Routing = { ...context.credentials, ...body }
-  const { connection, model } = await resolveModel(context, owner, String(body.model), wish)
+  const { connection, model } = await resolveModel(context, owner, body.model, wish)
   const { provider, channel } = connection
-  const request = provider.chat.request(channel.settings, forward(text, body, model))
+  const request = toChatRequest(text, body, model)
   // A tune that never was is answered like someone else's.
   const rethrow = (error: unknown): never => {
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
@@ -83,22 +84,24 @@ export const complete = async (context: Context, owner: string, text: string): P
       code: 'provider_invalid_answer',
       message: `'${provider.id}' did not answer ${what}.`,
     })
-  if (body.stream === true) {
-    const { status, headers, body: stream } = await channel.open(request).catch(rethrow)
-    if (!/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) {
-      await stream.cancel()
+  const answer = await provider.chat.complete(channel, request).catch(rethrow)
+  const headers = passedHeaders(answer.headers)
+  if (answer.kind === 'stream') {
+    if (!/^text\/event-stream\b/i.test(answer.headers.get('content-type') ?? '')) {
+      await answer.body.cancel()
       throw invalid('with an event stream')
     }
     const broken = (cause?: unknown) =>
-      new ApiError({
-        status: 502,
-        code: 'provider_stream_broken',
-        message: `The answer of '${provider.id}' broke off before it was complete.`,
-        cause,
-      })
-    return new Response(guardEventStream(stream, broken), { status, headers: passedHeaders(headers) })
+      cause instanceof ProviderFault
+        ? toAnswerError(cause)
+        : new ApiError({
+            status: 502,
+            code: 'provider_stream_broken',
+            message: `The answer of '${provider.id}' broke off before it was complete.`,
+            cause,
+          })
+    return new Response(guardEventStream(answer.body, broken), { headers })
   }
-  const { status, headers, bytes } = await channel.call(request).catch(rethrow)
-  if (!isJson(bytes)) throw invalid('JSON')
-  return new Response(bytes, { status, headers: passedHeaders(headers) })
+  if (!isJson(answer.bytes)) throw invalid('JSON')
+  return new Response(answer.bytes, { headers })
 }

@@ -1,4 +1,6 @@
 /** Serving: a model's name → where it answers, and the answer. */
 export * from './complete.ts'
+export * from './deployments.ts'
 export * from './names.ts'
+export type { ModelRecord } from './records.ts'
 export * from './registry.ts'

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
+import { CREDENTIAL_FIELDS } from '../openai/index.ts'
 import {
   type Connection,
   connect,
@@ -12,6 +13,7 @@ import {
   reconnect,
   type Wish,
 } from '../providers/index.ts'
+import { callableName } from './deployments.ts'
 import { findTunedModel } from './registry.ts'
 
 /** Splits `openai/gpt-4.1-mini` into a connection or provider that is configured, and the rest. */
@@ -44,12 +46,12 @@ export const resolveModel = async (
 ): Promise<Target> => {
   const { prefix, name } = splitModelName(context.config, model)
   const tuned = await findTunedModel(context, owner, name)
-  const isElsewhere = wish.api_key !== undefined
+  // With credentials of its own a request means its own account, where the name is another model.
+  const isElsewhere =
+    CREDENTIAL_FIELDS.some(field => wish[field] !== undefined) && tuned?.account === tuned?.connection
   if (tuned && !isElsewhere) {
-    return {
-      connection: await reconnect(context, tuned.connection, tuned.account, wish),
-      model: tuned.native,
-    }
+    const connection = await reconnect(context, tuned.connection, tuned.account, wish)
+    return { connection, model: await callableName(context, tuned, connection) }
   }
   return { connection: await connect(context, connectionName(context, wish, prefix), wish), model: name }
 }

@@ -27,6 +27,7 @@ describe('the walls', () => {
     ['shared/training/submit.ts', 'shared/context.ts'],
     ['shared/training/submit.ts', 'shared/training/plan.ts'],
     ['shared/providers/registry.ts', 'shared/providers/openai/index.ts'],
+    ['shared/providers/azure/jobs.ts', 'shared/providers/openai/jobs.ts'],
     ['sandbox/openai/jobs.ts', 'sandbox/trainer/train.ts'],
     ['sandbox/dev.ts', 'sandbox/stack.ts'],
   ])('%s may import %s', (from, to) => {

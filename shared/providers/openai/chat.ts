@@ -1,14 +1,20 @@
-/** OpenAI's chat completions: the canonical form itself, so bodies pass as they are. */
-import type { Provider } from '../provider.ts'
+/** OpenAI's chat completions: the canonical form itself, so bodies pass as they are, byte for byte. */
+import type { ChatRequest, Provider, ProviderRequest, Settings } from '../provider.ts'
 import { urlOf } from './url.ts'
 
+export const toRequest = (settings: Settings, { text }: Pick<ChatRequest, 'text'>): ProviderRequest => ({
+  method: 'POST',
+  url: urlOf(settings, ['chat', 'completions']),
+  headers: { 'content-type': 'application/json' },
+  body: text,
+  // The official clients repeat a completion themselves; twice repeated is paid twice.
+  repeat: 'never',
+})
+
 export const chat: Provider['chat'] = {
-  request: (settings, body) => ({
-    method: 'POST',
-    url: urlOf(settings, ['chat', 'completions']),
-    headers: { 'content-type': 'application/json' },
-    body,
-    // The official clients repeat a completion themselves; twice repeated is paid twice.
-    repeat: 'never',
-  }),
+  async complete(channel, request) {
+    const outgoing = toRequest(channel.settings, request)
+    if (request.body.stream === true) return { kind: 'stream', ...(await channel.open(outgoing)) }
+    return { kind: 'whole', ...(await channel.call(outgoing)) }
+  },
 }

@@ -29,7 +29,7 @@ const jobObject = z.object({
   trained_tokens: nullable(z.number()),
   seed: nullable(z.number()),
 })
-const jobList = z.object({ data: z.array(jobObject) })
+const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
 
 const eventList = z.object({
   has_more: z.boolean(),
@@ -158,6 +158,12 @@ const command = (verb: 'cancel' | 'pause' | 'resume') => async (channel: Channel
   )
 
 export const jobs: Provider['jobs'] = {
+  // It is OpenAI's own request: all of it has a place here.
+  check: ({ options }) =>
+    Object.keys(options).map(option => ({
+      param: `provider_options.openai.${option}`,
+      message: 'OpenAI has no such option',
+    })),
   async create({ settings, read }, job) {
     const created = await read(jobObject, {
       method: 'POST',
@@ -174,6 +180,10 @@ export const jobs: Provider['jobs'] = {
       toGet(channel, [], { limit: 1, [`metadata[${JOB_LABEL}]`]: label }),
     )
     return data[0] && fromJob(data[0])
+  },
+  async list(channel, { after, limit }) {
+    const { data, has_more } = await channel.read(jobList, toGet(channel, [], { limit, after }))
+    return { items: data.map(fromJob), hasMore: has_more }
   },
   async get(channel, id) {
     return fromJob(await channel.read(jobObject, toGet(channel, [id])))
