@@ -45,6 +45,8 @@ export interface Module {
 export interface Compatibility {
   date: string
   flags: string[]
+  /** esbuild's keepNames, on by default in wrangler. */
+  keepNames: boolean
 }
 
 /** Both Workers' code, ready to be booted as often as needed. */
@@ -56,7 +58,7 @@ export interface Build {
   compatibility: Compatibility
 }
 
-const DEFAULTS: Compatibility = { date: '2026-10-01', flags: ['nodejs_compat'] }
+const DEFAULTS: Compatibility = { date: '2026-10-01', flags: ['nodejs_compat'], keepNames: true }
 
 const MODULE_TYPES: Record<string, Module['type']> = {
   js: 'ESModule',
@@ -81,7 +83,13 @@ async function bundle(main: string, how: Compatibility, out: string, readable: b
   const configPath = join(out, 'wrangler.json')
   await mkdir(out, { recursive: true })
   // Bindings play no part in bundling, so a minimal configuration does for both.
-  const config = { name: 'bench', main, compatibility_date: how.date, compatibility_flags: how.flags }
+  const config = {
+    name: 'bench',
+    main,
+    compatibility_date: how.date,
+    compatibility_flags: how.flags,
+    keep_names: how.keepNames,
+  }
   await writeFile(configPath, JSON.stringify(config))
   const home = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
   const args = ['deploy', '--dry-run', '--config', configPath, '--outdir', files]
@@ -120,6 +128,7 @@ export async function build(scratch: string, options: { self: boolean; readable:
   const compatibility = {
     date: config.compatibility_date ?? DEFAULTS.date,
     flags: config.compatibility_flags,
+    keepNames: config.keep_names ?? DEFAULTS.keepNames,
   }
   const [gateway, bare] = await Promise.all([
     bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),

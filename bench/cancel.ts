@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Bed, Subject } from './boot.ts'
 import { chatRequest, EventCounter, spread } from './load.ts'
 import type { Row } from './report.ts'
-import { monotonic, type StreamLog, scriptText } from './upstream.ts'
-import { ask, requestBytes, Wire } from './wire.ts'
+import { monotonic, readLog, type StreamLog, scriptText } from './upstream.ts'
+import { Wire } from './wire.ts'
 
 const PACE_MS = 5
 const LEAVE_AFTER_EVENTS = 10
@@ -20,11 +20,6 @@ interface Departure {
   written: number
   /** Milliseconds until the upstream saw its connection close; Infinity: not within {@link PATIENCE_MS}. */
   told: number
-}
-
-async function readLog(upstream: number, id: string): Promise<StreamLog | null> {
-  const { text } = await ask(upstream, requestBytes('GET', `/control/streams/${id}`, {}))
-  return JSON.parse(text) as StreamLog | null
 }
 
 async function depart(upstream: number, id: string, leave: () => Promise<number>): Promise<Departure> {

@@ -84,15 +84,14 @@ async function run(
     // A process of its own for each section: what one leaves behind must not weigh on the next.
     const bed = await start()
     if (section === 'chat') rows.push(...(await chat(bed, options.quick)))
-    if (section === 'stream') rows.push(...(await stream(bed, options.quick)))
+    if (section === 'stream') rows.push(...(await stream(bed, ground.upstream, options.quick)))
     if (section === 'cancel') rows.push(...(await cancel(bed, ground.upstream, options.quick)))
     await bed.stop()
   }
   return rows
 }
 
-async function main(): Promise<void> {
-  const options = readOptions()
+async function main(options: ReturnType<typeof readOptions>): Promise<void> {
   if (options.help) return void process.stdout.write(HELP)
   const began = performance.now()
   const scratch = await mkdtemp(join(tmpdir(), 'tunegate-bench-'))
@@ -144,4 +143,10 @@ async function main(): Promise<void> {
   }
 }
 
-await main()
+try {
+  await main(readOptions())
+} catch (error) {
+  // What `main` does not catch itself is a wrong option.
+  process.exitCode = 2
+  progress(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`)
+}

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Bed, Subject } from './boot.ts'
-import { chatRequest, compare, median, pairs, spread } from './load.ts'
+import { chatRequest, compare, EventCounter, median, pairs, spread } from './load.ts'
 import type { Row } from './report.ts'
-import { scriptText } from './upstream.ts'
+import { monotonic, readLog, scriptText } from './upstream.ts'
 import { Wire } from './wire.ts'
 
 const EVENTS = 500
@@ -60,9 +60,52 @@ async function firstChunk(bed: Bed, each: number): Promise<Row> {
   }
 }
 
+/** Milliseconds from the upstream's write to the client, of each event of one paced stream. */
+async function delays(upstream: number, subject: Subject, id: string, events: number): Promise<number[]> {
+  const user = scriptText({ n: events, pace: 4, id })
+  const wire = await Wire.open(subject.port)
+  const counter = new EventCounter()
+  const arrived: number[] = []
+  const sink = {
+    body: (bytes: Buffer) => {
+      const now = monotonic()
+      counter.body(bytes)
+      while (arrived.length < counter.count) arrived.push(now)
+    },
+  }
+  try {
+    await wire.exchange(chatRequest(subject, { stream: true, user }), sink)
+  } finally {
+    wire.leave()
+  }
+  const written = (await readLog(upstream, id))?.writes ?? []
+  return written.map((time, i) => (arrived[i] ?? Number.NaN) - time)
+}
+
+/** A first chunk may come at once and the rest in lumps: this is what shows a buffer in the middle of a stream. */
+async function pacedEvents(bed: Bed, upstream: number, events: number): Promise<Row> {
+  const medians: Record<Subject['name'], number[]> = { gateway: [], bare: [] }
+  for (let block = 0; block < BLOCKS; block++)
+    for (const subject of block % 2 === 0 ? [bed.gateway, bed.bare] : [bed.bare, bed.gateway])
+      medians[subject.name].push(
+        median(await delays(upstream, subject, `paced-${subject.name}-${block}`, events)),
+      )
+  const differences = medians.gateway.map((value, i) => value - (medians.bare[i] ?? Number.NaN))
+  return {
+    section: 'stream',
+    name: 'paced event, from the upstream’s write to the client',
+    unit: 'ms',
+    gateway: spread(medians.gateway),
+    bare: spread(medians.bare),
+    by: 'difference',
+    compared: spread(differences),
+    goal: { most: 1 },
+  }
+}
+
 /** Measures the first chunk and the flow of events. */
-export async function stream(bed: Bed, quick: boolean): Promise<Row[]> {
-  const rows = [await firstChunk(bed, quick ? 10 : 40)]
+export async function stream(bed: Bed, upstream: number, quick: boolean): Promise<Row[]> {
+  const rows = [await firstChunk(bed, quick ? 10 : 40), await pacedEvents(bed, upstream, quick ? 50 : 150)]
   for (const connections of [1, 16]) {
     const user = scriptText({ n: EVENTS })
     const load = {

@@ -48,6 +48,12 @@ export function monotonic(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
+/** Asks the upstream what it knows of a stream; `null` before it has seen it. */
+export async function readLog(port: number, id: string): Promise<StreamLog | null> {
+  const response = await fetch(`http://127.0.0.1:${port}/control/streams/${id}`)
+  return (await response.json()) as StreamLog | null
+}
+
 function readScript(body: string): Script {
   const script: Script = { n: 20, pace: 0, wait: 0, batch: 1, id: '' }
   const text = /"user"\s*:\s*"([^"]*)"/.exec(body)?.[1] ?? ''

@@ -4,6 +4,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context, MiddlewareHandler } from 'hono'
 import * as z from 'zod'
+import { exceptionFrame } from './aws/runtime/event-stream.ts'
 import { newId } from './ids.ts'
 
 export const faultSchema = z.strictObject({
@@ -23,6 +24,7 @@ export const faultSchema = z.strictObject({
     'cut-body',
     'cut-stream',
     'end-stream',
+    'stream-exception',
     'garbage',
   ]),
   /** For `status` and `effect-then-status`; default 500. */
@@ -31,8 +33,10 @@ export const faultSchema = z.strictObject({
   body: z.unknown().optional(),
   /** Waited before anything else, whatever the kind. */
   delayMs: z.number().min(0).optional(),
-  /** For `cut-stream` and `end-stream`: chunks let through first; default 1. */
+  /** For `cut-stream`, `end-stream` and `stream-exception`: chunks let through first; default 1. */
   afterChunks: z.int().min(0).optional(),
+  /** For `stream-exception` (AWS's event streams): its type; default `throttlingException`. The payload is `body`. */
+  exception: z.string().optional(),
 })
 
 export type Fault = z.infer<typeof faultSchema>
@@ -61,6 +65,7 @@ const MISBEHAVIOURS: Record<Fault['kind'], Misbehaviour> = {
   'cut-body': async (_fault, context, serve) => cutBody(context, await serve()),
   'cut-stream': async (fault, context, serve) => cutStream(context, await serve(), fault.afterChunks ?? 1),
   'end-stream': async (fault, _context, serve) => endStream(await serve(), fault.afterChunks ?? 1),
+  'stream-exception': async (fault, _context, serve) => streamException(await serve(), fault),
   garbage: async fault =>
     new Response(typeof fault.body === 'string' ? fault.body : '<html>upstream said something odd</html>', {
       status: fault.status ?? 200,
@@ -190,6 +195,16 @@ async function cutStream(
 
 function endStream(response: Response, chunks: number): Response {
   return new Response(ReadableStream.from(firstChunks(response, chunks)), response)
+}
+
+/** An event stream that goes wrong after its 200: some frames, then one that says why there are no more. */
+function streamException(response: Response, fault: Fault): Response {
+  const { afterChunks = 1, exception = 'throttlingException', body = { message: 'Too many tokens' } } = fault
+  const frames = async function* () {
+    yield* firstChunks(response, afterChunks)
+    yield exceptionFrame(exception, body)
+  }
+  return new Response(ReadableStream.from(frames()), response)
 }
 
 /** Providers write one event to a chunk, so chunks are events. Leaving early cancels the rest. */

@@ -42,7 +42,8 @@ export class Recorder {
       }
       this.#requests.push(recorded)
       if (this.#requests.length >= 2 * KEPT) this.#requests = this.#requests.slice(-KEPT)
-      if (headers['content-type']?.includes('json')) recorded.body = parsed(await req.text())
+      if (headers['content-type']?.includes('json'))
+        recorded.body = parsed(new TextDecoder().decode(await req.arrayBuffer()))
       await next()
     }
   }

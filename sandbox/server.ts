@@ -14,8 +14,14 @@ import { createServer } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { logger } from 'hono/logger'
+import { type AwsAccess, accessAt } from './aws/account.ts'
+import { createAws } from './aws/app.ts'
+import { awsControl } from './aws/control.ts'
+import { type AzureAccess, createAzure } from './azure/app.ts'
 import { controlRoutes } from './control.ts'
 import { type Fault, Faults, faultSchema } from './faults.ts'
+import { createGoogle, type GoogleAccess } from './google/app.ts'
+import { googleControl } from './google/control.ts'
 import { createOpenAI } from './openai/app.ts'
 import { type RecordedRequest, Recorder } from './recorder.ts'
 import { Streams } from './streams.ts'
@@ -41,6 +47,12 @@ export interface Sandbox {
   origin: string
   openaiBaseUrl: string
   apiKey: string
+  /** Where AWS's parts are, and who may use them. */
+  aws: AwsAccess
+  /** Where Azure's parts are, and who may use them. */
+  azure: AzureAccess
+  /** Where Google's parts are, and who may use them. */
+  google: GoogleAccess
   /** Stops all jobs and connections. */
   close(): Promise<void>
   requests(): RecordedRequest[]
@@ -68,8 +80,14 @@ export async function startSandbox({
   const faults = new Faults()
   const recorder = new Recorder()
   const openai = createOpenAI(apiKey, tempo, streams)
+  const aws = createAws(tempo, streams)
+  const azure = createAzure(tempo, streams)
+  const google = createGoogle(() => origin, tempo, streams)
   const reset = (): void => {
     openai.reset()
+    aws.reset()
+    azure.reset()
+    google.reset()
     streams.clear()
     faults.clear()
     recorder.clear()
@@ -79,9 +97,15 @@ export async function startSandbox({
   if (log) app.use(logger())
   // Before the faults: the control surface itself always works, and is not recorded.
   app.route('/_sandbox', controlRoutes({ faults, recorder, streams, tempo, openai, reset }))
+  app.route('/_sandbox/aws', awsControl(aws))
+  app.route('/_sandbox/azure', azure.control)
+  app.route('/_sandbox/google', googleControl(google))
   app.use(recorder.middleware())
   app.use(faults.middleware())
   app.route('/v1', openai.app)
+  app.route('/', aws.app)
+  app.route('/azure', azure.app)
+  app.route('/google', google.app)
   app.notFound(({ json, req }) => {
     const message = `Invalid URL (${req.method} ${req.path})`
     return json({ error: { message, type: 'invalid_request_error', param: null, code: 'unknown_url' } }, 404)
@@ -99,9 +123,15 @@ export async function startSandbox({
     origin,
     openaiBaseUrl: `${origin}/v1`,
     apiKey,
+    aws: accessAt(origin),
+    azure: azure.access(origin),
+    google: google.access,
     close: async () => {
       if (!server.listening) return
       openai.reset()
+      aws.reset()
+      google.reset()
+      azure.reset()
       server.close()
       server.closeAllConnections()
       await once(server, 'close')

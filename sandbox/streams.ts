@@ -30,7 +30,7 @@ export class Streams {
     this.#records = []
   }
 
-  open(id: string, model: string, chunks: Iterator<string>): ReadableStream<Uint8Array> {
+  open(id: string, model: string, chunks: Iterator<string | Uint8Array>): ReadableStream<Uint8Array> {
     const record: StreamRecord = { id, model, chunks: 0, open: true, end: null }
     this.#records = [...this.#records.slice(1 - KEPT), record]
     const gone = new AbortController()
@@ -52,7 +52,7 @@ export class Streams {
             return
           }
           record.chunks++
-          controller.enqueue(encoder.encode(next.value))
+          controller.enqueue(typeof next.value === 'string' ? encoder.encode(next.value) : next.value)
         },
         cancel: () => {
           gone.abort()

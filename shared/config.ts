@@ -105,7 +105,7 @@ const STANDARD: Config = {
  */
 export const defineConfig = (config: Partial<Config> = {}): Config => {
   const complete = { ...STANDARD, ...config }
-  if (!(complete.defaultConnection in complete.connections)) {
+  if (!Object.hasOwn(complete.connections, complete.defaultConnection)) {
     throw new Error(
       `tunegate.config.ts: defaultConnection "${complete.defaultConnection}" is not a connection`,
     )

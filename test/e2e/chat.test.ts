@@ -113,7 +113,7 @@ describe('chat.completions.create', () => {
     ])
   })
 
-  it("passes on the provider's id of the request and its pace, not its cookies", async () => {
+  it("passes on the provider's pace, not its account or its cookies", async () => {
     const { response } = await owner.client.chat.completions
       .create({ model: BASE, messages: [QUESTION] })
       .withResponse()

@@ -244,7 +244,7 @@ describe('fine_tuning.jobs.create', () => {
     expect(await jobWhen(client, again.id, isOver)).toMatchObject({ status: 'succeeded' })
   })
 
-  it('warns of a model it does not know, and lets the provider decide', async () => {
+  it('lets the provider decide about a model it does not know', async () => {
     const { client } = await bench.owner()
     const { id: training_file } = await uploaded(client)
     const jobs = bench.stored().records.job
@@ -252,6 +252,14 @@ describe('fine_tuning.jobs.create', () => {
       client.fineTuning.jobs.create({ model: 'gpt-9-turbo', training_file }),
     ).rejects.toMatchObject({ status: 400, code: 'model_not_available', param: 'model' })
     expect(bench.stored().records.job).toBe(jobs)
+  })
+
+  it("warns of a model's end", async () => {
+    const { client, job } = await created()
+    const { data } = await client.fineTuning.jobs.listEvents(job.id, { limit: 100 })
+    expect(data.filter(({ level }) => level === 'warn').map(({ message }) => message)).toEqual([
+      expect.stringContaining('2027-01-14'),
+    ])
   })
 
   it('trains a tuned model further', async () => {

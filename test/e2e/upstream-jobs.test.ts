@@ -4,7 +4,8 @@ import type { Fault } from '../../sandbox/server.ts'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
 import { datasetFile, isOver, jobWhen, uploaded } from './support/data.ts'
 
-const bench = useBench()
+/** Repeats that do not keep a test waiting. */
+const bench = useBench({ wranglerConfig: 'test/e2e/support/wrangler.toml' })
 
 const CREATE = { method: 'POST', path: '/fine_tuning/jobs$' }
 const FIND = { method: 'GET', path: '/fine_tuning/jobs$' }
@@ -229,6 +230,20 @@ describe('deleting a file', () => {
     expect(await refusal(world.client.files.retrieve(world.params.training_file))).toMatchObject({
       status: 404,
     })
+  })
+})
+
+describe('downloading a result file', () => {
+  it('never ends cleanly when the provider breaks off', async () => {
+    const world = await ready()
+    const { id } = await world.client.fineTuning.jobs.create(world.params)
+    const { result_files } = await jobWhen(world.client, id, isOver)
+    const content = () => world.client.files.content(result_files[0] ?? '')
+    const whole = await (await content()).text()
+    expect(whole.length).toBeGreaterThan(1000)
+    spoil({ method: 'GET', path: '/content$' }, { kind: 'cut-body' })
+    await expect(content().then(response => response.text())).rejects.toThrow()
+    expect(await (await content()).text()).toBe(whole)
   })
 })
 

@@ -375,6 +375,7 @@ describe('the validator', () => {
       fc.property(
         fc.oneof(
           node.map(value => JSON.stringify(value)),
+          fc.constantFrom(...spoiled).map(example => JSON.stringify(example)),
           broken,
           secret,
         ),

@@ -74,7 +74,7 @@ describe('guardEventStream, a whole answer', () => {
           expect(text(await guarded(cutAt(utf8(answer), offsets)))).toBe(answer)
         },
       ),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import * as z from 'zod'
 import {
   ApiError,
   check,
@@ -430,6 +431,20 @@ describe('a job request that is refused', () => {
     const metadata = JSON.parse('{"a":"b","__proto__":"x"}')
     const taken = refusal(jobRequest, { ...base, metadata })
     if (!(taken instanceof ApiError)) expect(JSON.stringify(taken)).toContain('__proto__')
+  })
+})
+
+describe('a choice between shapes that is refused', () => {
+  const schema = z.object({
+    choice: z.union([z.strictObject({ a: z.object({ b: z.string() }) }), z.strictObject({ c: z.number() })]),
+  })
+  it('is told by the shape that got furthest', () => {
+    expect(refusal(schema, { choice: { a: { b: 1 } } })).toMatchObject({ param: 'choice.a.b' })
+    expect(refusal(schema, { choice: { a: {} } })).toMatchObject({
+      param: 'choice.a.b',
+      code: 'missing_required_parameter',
+    })
+    expect(refusal(schema, { choice: 'x' })).toMatchObject({ param: 'choice', code: 'invalid_value' })
   })
 })
 

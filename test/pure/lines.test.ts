@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createLineReader, type LineFault, LONGEST_LINE } from '../../shared/datasets/lines.ts'
-import { cutAt, cuts, everyCut, joined, utf8 } from './support/bytes.ts'
+import { cutAt, cuts, everyCut, joined, NOT_UTF8, utf8 } from './support/bytes.ts'
 
 interface Read {
   lines: string[]
@@ -116,24 +116,6 @@ describe('createLineReader', () => {
   })
 })
 
-const NOT_UTF8: Record<string, number[]> = {
-  'a continuation alone': [0x80],
-  'two continuations': [0xbf, 0xbf],
-  'a start of two alone': [0xc3],
-  'a start of three alone': [0xe6],
-  'two bytes of three': [0xe6, 0xbc],
-  'three bytes of four': [0xf0, 0x9f, 0x98],
-  'overlong, two bytes': [0xc0, 0xaf],
-  'overlong, three bytes': [0xe0, 0x80, 0xaf],
-  'overlong, four bytes': [0xf0, 0x80, 0x80, 0xaf],
-  'overlong NUL': [0xc0, 0x80],
-  'a surrogate': [0xed, 0xa0, 0x80],
-  'a pair of surrogates (CESU-8)': [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80],
-  'beyond U+10FFFF': [0xf4, 0x90, 0x80, 0x80],
-  'a start of five': [0xf8, 0x88, 0x80, 0x80, 0x80],
-  'no UTF-8 at all': [0xff, 0xfe],
-}
-
 describe('createLineReader, what is not UTF-8', () => {
   it.each(Object.entries(NOT_UTF8))('%s: the line is told, whatever the cuts', (_, bad) => {
     const places = [
@@ -147,7 +129,9 @@ describe('createLineReader, what is not UTF-8', () => {
     for (const { before, after } of places) {
       const line = before.split('\n').length
       const bytes = joined([utf8(before), Uint8Array.from(bad), utf8(after)])
-      for (const chunks of everyCut(bytes)) {
+      // A chunk of two bytes may lie wholly within a character.
+      const pairs = Array.from(bytes, (_, start) => cutAt(bytes, [start, start + 2]))
+      for (const chunks of [...everyCut(bytes), ...pairs]) {
         const { fault, lines } = read(chunks)
         expect(fault).toEqual({ line, problem: 'not_utf8' })
         expect(lines).toEqual(reference(before).slice(0, line - 1))

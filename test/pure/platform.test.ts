@@ -8,7 +8,7 @@ import {
   openBucketWriter,
   toBase62,
 } from '../../shared/platform/index.ts'
-import { cutAt, cuts, readAll } from './support/bytes.ts'
+import { cutAt, cuts, readAll, streamOf } from './support/bytes.ts'
 import { fakeClock, memoryBucket, memoryStore } from './support/memory.ts'
 
 describe('base 62', () => {
@@ -82,7 +82,11 @@ describe('the bucket writer (Portkey 7: parts of any size, uploads never aborted
 
   it.each(Array.from({ length: 3 * PART + 3 }, (_, size) => size))('%i bytes, cut anywhere', async size => {
     const bytes = bytesOf(size)
-    const ways = [[bytes], Array.from(bytes, byte => Uint8Array.of(byte)), ...Array.from(bytes, (_, at) => cutAt(bytes, [at]))]
+    const ways = [
+      [bytes],
+      Array.from(bytes, byte => Uint8Array.of(byte)),
+      ...Array.from(bytes, (_, at) => cutAt(bytes, [at])),
+    ]
     for (const chunks of ways) {
       const { size: counted, written, upload, uploads } = await write(chunks.map(chunk => chunk.slice()))
       expect(counted).toBe(size)
@@ -135,20 +139,23 @@ describe('the bucket writer (Portkey 7: parts of any size, uploads never aborted
     },
   )
 
-  it.each(['part', 'complete'] as const)('passes on that a %s failed, and can be aborted then', async step => {
-    const bucket = memoryBucket()
-    const cause = new Error('no room')
-    bucket.failing[step] = cause
-    const writer = openBucketWriter(bucket, 'key', PART)
-    const work = (async () => {
-      await writer.write(bytesOf(PART + 1))
-      await writer.commit()
-    })()
-    await expect(work).rejects.toBe(cause)
-    await writer.abort()
-    expect(bucket.uploads.map(({ state }) => state)).toEqual(['aborted'])
-    expect(bucket.objects.size).toBe(0)
-  })
+  it.each(['part', 'complete'] as const)(
+    'passes on that a %s failed, and can be aborted then',
+    async step => {
+      const bucket = memoryBucket()
+      const cause = new Error('no room')
+      bucket.failing[step] = cause
+      const writer = openBucketWriter(bucket, 'key', PART)
+      const work = (async () => {
+        await writer.write(bytesOf(PART + 1))
+        await writer.commit()
+      })()
+      await expect(work).rejects.toBe(cause)
+      await writer.abort()
+      expect(bucket.uploads.map(({ state }) => state)).toEqual(['aborted'])
+      expect(bucket.objects.size).toBe(0)
+    },
+  )
 
   it('waits while a part is on its way', async () => {
     const inner = memoryBucket()
@@ -192,7 +199,7 @@ describe('the bucket writer (Portkey 7: parts of any size, uploads never aborted
       ['two', 2],
     ] as const) {
       const object = await bucket.get(key)
-      expect(await readAll(object?.body ?? new Blob().stream())).toEqual(new Uint8Array(20).fill(byte))
+      expect(await readAll(object?.body ?? streamOf([]))).toEqual(new Uint8Array(20).fill(byte))
     }
   })
 })
@@ -208,7 +215,13 @@ const THINGS = collection<Thing, 'owner' | 'alive'>('thing', thing => thing.id, 
   owner: { slot: 'a', entry: ({ owner, id }) => ({ partition: owner, sort: id }) },
   alive: { slot: 'b', entry: ({ owner, id, gone }) => (gone ? undefined : { partition: owner, sort: id }) },
 })
-const thing = (id: string, parts: Partial<Thing> = {}): Thing => ({ id, owner: 'o', count: 0, gone: false, ...parts })
+const thing = (id: string, parts: Partial<Thing> = {}): Thing => ({
+  id,
+  owner: 'o',
+  count: 0,
+  gone: false,
+  ...parts,
+})
 const named = (index: number) => `t${String(index).padStart(5, '0')}`
 
 describe('a collection', () => {
@@ -232,7 +245,7 @@ describe('a collection', () => {
     expect((await THINGS.get(store, 'a'))?.version).toBe(1)
   })
 
-  it('loses no one else\'s write: each change is made to the newest value', async () => {
+  it("loses no one else's write: each change is made to the newest value", async () => {
     const store = memoryStore()
     await THINGS.create(store, thing('a'))
     const increments = Array.from({ length: 5 }, () =>
@@ -294,7 +307,13 @@ describe('a collection', () => {
         if (order !== 'asc') expected.reverse()
         const seen: string[] = []
         for (let after: string | undefined, pages = 0; ; pages++) {
-          const page = await THINGS.list(store, 'owner', 'o', { limit, after, order }, ({ count }) => count === 1)
+          const page = await THINGS.list(
+            store,
+            'owner',
+            'o',
+            { limit, after, order },
+            ({ count }) => count === 1,
+          )
           seen.push(...page.items.map(({ id }) => id))
           expect(page.hasMore).toBe(seen.length < expected.length)
           expect(page.items.length).toBe(page.hasMore ? limit : expected.length - pages * limit)
@@ -309,7 +328,10 @@ describe('a collection', () => {
 
   it('reads long lists in bounded bites, none twice', async () => {
     const store = memoryStore()
-    await THINGS.putAll(store, Array.from({ length: 1300 }, (_, index) => thing(named(index))))
+    await THINGS.putAll(
+      store,
+      Array.from({ length: 1300 }, (_, index) => thing(named(index))),
+    )
     const all = await THINGS.list(store, 'owner', 'o', { limit: 10_000, order: 'asc' })
     expect(all.items.map(({ id }) => id)).toEqual(Array.from({ length: 1300 }, (_, index) => named(index)))
     expect(all.hasMore).toBe(false)
@@ -320,7 +342,10 @@ describe('a collection', () => {
 
   it('goes on after a record that has been deleted, or left the index, meanwhile', async () => {
     const store = memoryStore()
-    await THINGS.putAll(store, Array.from({ length: 6 }, (_, index) => thing(named(index))))
+    await THINGS.putAll(
+      store,
+      Array.from({ length: 6 }, (_, index) => thing(named(index))),
+    )
     const ids = async (order: 'asc' | 'desc', after: string) =>
       (await THINGS.list(store, 'alive', 'o', { limit: 2, order, after })).items.map(({ id }) => id)
     await THINGS.delete(store, named(2))

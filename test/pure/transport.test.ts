@@ -407,7 +407,7 @@ describe('time limits', () => {
 describe('the client', () => {
   it.each(['call', 'open'] as const)('leaves while %s waits for headers: nothing is repeated', async way => {
     const client = new AbortController()
-    const { transport, sent } = bench([
+    const { transport, sent, clock } = bench([
       request => {
         queueMicrotask(() => client.abort())
         return silent(request)
@@ -417,6 +417,7 @@ describe('the client', () => {
       reason: 'client_gone',
     })
     expect(sent).toHaveLength(1)
+    expect(clock.slept).toEqual([])
   })
 
   it('leaves while the body is on its way: the upstream is let go (Portkey 20)', async () => {

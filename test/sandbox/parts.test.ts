@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Ledger } from '../../sandbox/ledger.ts'
 import { resolveHyperparameters } from '../../sandbox/openai/hyperparameters.ts'
-import { JsonlCheck } from '../../sandbox/openai/jsonl.ts'
+import { type ByteOrderMark, JsonlCheck } from '../../sandbox/openai/jsonl.ts'
 import { exampleOf } from '../../sandbox/openai/synthesis.ts'
 import { countTokens, tokenize } from '../../sandbox/openai/tokens.ts'
+import { Readiness } from '../../sandbox/readiness.ts'
 
 const text = fc.string({
   unit: fc.oneof(fc.constantFrom(' ', '\n', 'a', 'Ä', '7', '_', '.'), fc.string({ unit: 'grapheme' })),
@@ -33,8 +34,12 @@ describe('tokens', () => {
 })
 
 describe('the JSONL check', () => {
-  const verdict = (bytes: Uint8Array, cuts: readonly number[]): string | undefined => {
-    const check = new JsonlCheck()
+  const verdict = (
+    bytes: Uint8Array,
+    cuts: readonly number[],
+    mark: ByteOrderMark = 'refused',
+  ): string | undefined => {
+    const check = new JsonlCheck(mark)
     let start = 0
     for (const cut of cuts.map(at => at % (bytes.byteLength + 1)).toSorted((a, b) => a - b)) {
       check.write(bytes.subarray(start, cut))
@@ -67,6 +72,19 @@ describe('the JSONL check', () => {
     const found = verdict(bytes, [...bytes.keys()])
     if (message === undefined) expect(found).toBeUndefined()
     else expect(found).toContain(message)
+  })
+
+  it('asks for a byte order mark or refuses it, wherever the bytes are cut', () => {
+    const marked = new TextEncoder().encode('\uFEFF{"a":1}\n')
+    const plain = marked.subarray(3)
+    fc.assert(
+      fc.property(fc.array(fc.nat()), cuts => {
+        expect(verdict(marked, cuts, 'required')).toBeUndefined()
+        expect(verdict(plain, cuts, 'required')).toMatch(/byte order mark/)
+        expect(verdict(marked, cuts, 'refused')).toContain('Line 1 ')
+        expect(verdict(plain, cuts, 'refused')).toBeUndefined()
+      }),
+    )
   })
 
   it('of bytes that are no UTF-8', () => {
@@ -105,6 +123,23 @@ describe('a ledger', () => {
 
   it('knows no page after an unknown id', () => {
     expect(new Ledger().page({ limit: 1, order: 'asc', after: 'x' })).toBeUndefined()
+  })
+})
+
+describe('readiness', () => {
+  it.each([
+    [0, 'ready', ['ready', 'ready']],
+    [1, 'accepted', ['ready', 'ready']],
+    [3, 'accepted', ['working', 'working', 'ready', 'ready']],
+  ])('after %i looks', (looks, first, then) => {
+    const readiness = new Readiness(looks)
+    expect(readiness.stage).toBe(first)
+    expect(then.map(() => readiness.look())).toEqual(then)
+  })
+
+  it('is not for the attempt that brings it', () => {
+    const readiness = new Readiness(2)
+    expect([1, 2, 3].map(() => readiness.attempt())).toEqual([false, false, true])
   })
 })
 

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { createLineReader } from '../../shared/datasets/lines.ts'
 import { readForm } from '../../shared/datasets/multipart.ts'
 import { ApiError } from '../../shared/openai/index.ts'
-import { cutAt, cuts, everyCut, joined, streamOf, utf8 } from '../pure/support/bytes.ts'
+import { cutAt, cuts, everyCut, joined, NOT_UTF8, streamOf, utf8 } from '../pure/support/bytes.ts'
 
 const BOUNDARY = '----tunegate-7f3a'
 const MIB = 1024 * 1024
@@ -487,5 +488,32 @@ describe('readForm: back-pressure', () => {
     release()
     await work
     expect(stored).toBe(10_000)
+  })
+})
+
+describe('the lines of a file, with the decoder of this runtime (Portkey 6)', () => {
+  const read = (chunks: Uint8Array[]) => {
+    const lines: string[] = []
+    const reader = createLineReader(line => lines.push(line))
+    for (const chunk of chunks) {
+      const fault = reader.write(chunk)
+      if (fault) return { lines, fault }
+    }
+    return { lines, fault: reader.end() }
+  }
+
+  it('are the same at every cut', () => {
+    const lines = ['Grüße', '', '漢字 🎈', '\uFEFF', 'x']
+    const bytes = utf8(`\uFEFF${lines.join('\r\n')}`)
+    for (const chunks of everyCut(bytes)) expect(read(chunks)).toEqual({ lines, fault: undefined })
+  })
+
+  it.each(Object.entries(NOT_UTF8))('%s: the line is told at every cut', (_, bad) => {
+    for (const after of ['', 'x\n', '\nx', '漢\n']) {
+      const bytes = joined([utf8('é\r\n\n漢🎈'), Uint8Array.from(bad), utf8(after)])
+      for (const chunks of everyCut(bytes)) {
+        expect(read(chunks)).toEqual({ lines: ['é', ''], fault: { line: 3, problem: 'not_utf8' } })
+      }
+    }
   })
 })

@@ -1,6 +1,7 @@
 /** S3's error documents. */
-import type { Reason, Refusal } from '../authentication.ts'
+
 import { REGION } from '../account.ts'
+import type { Reason, Refusal } from '../authentication.ts'
 import { type Children, document } from './xml.ts'
 
 /** Code → HTTP status and the usual words. */
@@ -17,7 +18,10 @@ const CODES = {
   InvalidAccessKeyId: [403, 'The AWS Access Key Id you provided does not exist in our records.'],
   InvalidArgument: [400, 'Invalid Argument'],
   InvalidDigest: [400, 'The Content-MD5 you specified is not valid.'],
-  InvalidPart: [400, 'One or more of the specified parts could not be found or did not match its entity tag.'],
+  InvalidPart: [
+    400,
+    'One or more of the specified parts could not be found or did not match its entity tag.',
+  ],
   InvalidPartOrder: [400, 'The list of parts was not in ascending order.'],
   InvalidRange: [416, 'The requested range is not satisfiable'],
   InvalidRequest: [400, 'Invalid Request'],

@@ -41,7 +41,9 @@ export function listObjects(store: Store, { bucket: name, query }: Call): Respon
   const limit = Math.min(MOST_KEYS, countIn(query, 'max-keys', MOST_KEYS))
   const encoded = encoderFor(query.get('encoding-type'))
 
-  const entries = entriesOf([...bucket.values()], prefix, delimiter).filter(({ at }) => byBytes(at, after) > 0)
+  const entries = entriesOf([...bucket.values()], prefix, delimiter).filter(
+    ({ at }) => byBytes(at, after) > 0,
+  )
   const page = entries.slice(0, limit)
   const truncated = limit > 0 && entries.length > limit
   return xmlResponse('ListBucketResult', {

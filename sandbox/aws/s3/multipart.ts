@@ -38,10 +38,14 @@ export function uploadPart(store: Store, call: Call): Response {
   const upload = find(store, call)
   const number = countIn(call.query, 'partNumber', 0)
   if (number < 1 || number > MOST_PARTS) {
-    throw new S3Error('InvalidArgument', `Part number must be an integer between 1 and ${MOST_PARTS}, inclusive`, {
-      ArgumentName: 'partNumber',
-      ArgumentValue: call.query.get('partNumber') ?? '',
-    })
+    throw new S3Error(
+      'InvalidArgument',
+      `Part number must be an integer between 1 and ${MOST_PARTS}, inclusive`,
+      {
+        ArgumentName: 'partNumber',
+        ArgumentValue: call.query.get('partNumber') ?? '',
+      },
+    )
   }
   const { bytes, trailers } = call.payload
   const checksums = verifiedChecksums(bytes, { ...call.headers, ...trailers })
@@ -109,7 +113,9 @@ export function listParts(store: Store, call: Call): Response {
   const upload = find(store, call)
   const limit = Math.min(MOST_LISTED, countIn(call.query, 'max-parts', MOST_LISTED))
   const marker = countIn(call.query, 'part-number-marker', 0)
-  const parts = [...upload.parts.values()].sort((a, b) => a.number - b.number).filter(each => each.number > marker)
+  const parts = [...upload.parts.values()]
+    .sort((a, b) => a.number - b.number)
+    .filter(each => each.number > marker)
   const page = parts.slice(0, limit)
   return xmlResponse('ListPartsResult', {
     Bucket: upload.bucket,

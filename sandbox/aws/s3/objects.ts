@@ -25,7 +25,10 @@ export function bucketOf(store: Store, name: string): Bucket {
 
 /** What of an upload's headers belongs to the object. */
 export function objectHeaders(headers: Call['headers']): Record<string, string> {
-  const kept: Record<string, string> = { 'content-type': DEFAULT_TYPE, 'x-amz-server-side-encryption': 'AES256' }
+  const kept: Record<string, string> = {
+    'content-type': DEFAULT_TYPE,
+    'x-amz-server-side-encryption': 'AES256',
+  }
   for (const [name, value] of Object.entries(headers)) {
     if (KEPT_HEADERS.includes(name) || name.startsWith('x-amz-meta-')) kept[name] = value
   }
@@ -49,17 +52,22 @@ export function checkWritable(bucket: Bucket, { key, headers }: Call): void {
   if (none !== undefined && none !== '*') {
     throw new S3Error('NotImplemented', 'If-None-Match on a write must be *.')
   }
-  if (none === '*' && there) throw new S3Error('PreconditionFailed', undefined, { Condition: 'If-None-Match' })
+  if (none === '*' && there)
+    throw new S3Error('PreconditionFailed', undefined, { Condition: 'If-None-Match' })
   if (match === undefined) return
   if (!there) throw new S3Error('NoSuchKey', undefined, { Key: key })
   if (!matches(match, there)) throw new S3Error('PreconditionFailed', undefined, { Condition: 'If-Match' })
 }
 
 const matches = (tags: string, { etag }: StoredObject): boolean =>
-  tags.split(',').some(tag => tag.trim() === '*' || tag.trim().replaceAll('"', '') === etag.replaceAll('"', ''))
+  tags
+    .split(',')
+    .some(tag => tag.trim() === '*' || tag.trim().replaceAll('"', '') === etag.replaceAll('"', ''))
 
 const encryption = ({ headers }: Pick<StoredObject, 'headers'>): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption')))
+  Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption')),
+  )
 
 export function putObject(store: Store, call: Call): Response {
   const bucket = bucketOf(store, call.bucket)
@@ -140,7 +148,10 @@ function rangeOf(header: string | undefined, size: number): { start: number; end
   const end = first === '' || last === '' ? size - 1 : Math.min(size - 1, Number(last))
   if (first !== '' && last !== '' && Number(last) < Number(first)) return undefined
   if (start >= size || (first === '' && Number(last) === 0)) {
-    throw new S3Error('InvalidRange', undefined, { RangeRequested: header ?? '', ActualObjectSize: String(size) })
+    throw new S3Error('InvalidRange', undefined, {
+      RangeRequested: header ?? '',
+      ActualObjectSize: String(size),
+    })
   }
   return { start, end }
 }

@@ -26,7 +26,10 @@ export function payloadOf({ headers, body }: RawRequest): Payload {
   }
   if (declared !== undefined && declared !== UNSIGNED) {
     if (!/^[0-9a-f]{64}$/.test(declared)) {
-      throw new S3Error('InvalidArgument', 'x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value.')
+      throw new S3Error(
+        'InvalidArgument',
+        'x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value.',
+      )
     }
     const computed = sha256(body)
     if (computed !== declared) {

@@ -14,8 +14,7 @@ const escaped = (text: string): string => text.replace(/[&<>"\r]/g, sign => SIGN
 function element(name: string, value: Value): string {
   if (value === undefined) return ''
   if (Array.isArray(value)) return value.map(item => element(name, item)).join('')
-  const inner =
-    typeof value === 'object' ? elements(Object.entries(value)) : escaped(String(value))
+  const inner = typeof value === 'object' ? elements(Object.entries(value)) : escaped(String(value))
   return `<${name}>${inner}</${name}>`
 }
 
@@ -27,7 +26,15 @@ export function document(root: string, children: Children, namespace: string | n
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${attribute}>${elements(Object.entries(children))}</${root}>`
 }
 
-const ENTITIES: Record<string, string> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&', '#34': '"', '#39': "'" }
+const ENTITIES: Record<string, string> = {
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  amp: '&',
+  '#34': '"',
+  '#39': "'",
+}
 
 const unescaped = (text: string): string =>
   text.replace(/&(lt|gt|quot|apos|amp|#34|#39);/g, (all, name: string) => ENTITIES[name] ?? all)

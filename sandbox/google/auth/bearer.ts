@@ -40,7 +40,8 @@ export async function authenticate(
   if (!token) throw new NoAccess('invalid', 'The Authorization header holds no bearer token.')
   const principal = token.startsWith('eyJ') ? await selfSigned(token, audience) : tokens.find(token)
   if (!principal) throw new NoAccess('invalid', 'The access token is unknown or has expired.')
-  if (principal.kind !== kind) throw new NoAccess('federated', `A ${principal.kind} token has no rights here.`)
+  if (principal.kind !== kind)
+    throw new NoAccess('federated', `A ${principal.kind} token has no rights here.`)
   if (!principal.scopes.some(scope => scopes.includes(scope))) {
     throw new NoAccess('scope', 'Request had insufficient authentication scopes.')
   }

@@ -92,7 +92,8 @@ const awsRequest = z.strictObject({
 
 /** AWS would be asked to check the signature; here its form has to do. */
 async function verifyAws(token: string): Promise<void> {
-  const bad = (why: string): OAuthError => new OAuthError('invalid_grant', `Invalid AWS subject token: ${why}`)
+  const bad = (why: string): OAuthError =>
+    new OAuthError('invalid_grant', `Invalid AWS subject token: ${why}`)
   let request: z.infer<typeof awsRequest>
   try {
     request = awsRequest.parse(JSON.parse(decodeURIComponent(token)))

@@ -21,13 +21,16 @@ const jobObject = z.object({
   fine_tuned_model: nullable(z.string()),
   finished_at: nullable(z.number()),
   estimated_finish: nullable(z.number()),
-  // A job without an error has null or an empty object here.
-  error: nullable(z.object({ code: z.string(), message: z.string(), param: nullable(z.string()) }).partial()),
+  // A job without an error has null, an empty object, or one of nulls here.
+  error: nullable(
+    z.object({ code: nullable(z.string()), message: nullable(z.string()), param: nullable(z.string()) }),
+  ),
   hyperparameters: z.custom<Hyperparameters>(value => typeof value === 'object' && value !== null).nullish(),
   method: z.custom<Method>(value => typeof value === 'object' && value !== null).nullish(),
   result_files: z.array(z.string()).nullish(),
   trained_tokens: nullable(z.number()),
   seed: nullable(z.number()),
+  metadata: z.record(z.string(), z.unknown()).nullish(),
 })
 const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
 
@@ -62,27 +65,27 @@ const checkpointList = z.object({
  * Native status → canonical. `paused` and its kin are not among the values OpenAI's own clients know.
  * An unknown word means that the job is not over.
  */
-const STATUS: Record<string, JobStatus> = {
-  validating_files: 'validating_files',
-  created: 'queued',
-  pending: 'queued',
-  queued: 'queued',
-  paused: 'queued',
-  running: 'running',
-  pausing: 'running',
-  resuming: 'running',
-  succeeded: 'succeeded',
-  failed: 'failed',
-  cancelled: 'cancelled',
-}
-export const toStatus = (native: string): JobStatus => STATUS[native] ?? 'running'
+const STATUS: ReadonlyMap<string, JobStatus> = new Map([
+  ['validating_files', 'validating_files'],
+  ['created', 'queued'],
+  ['pending', 'queued'],
+  ['queued', 'queued'],
+  ['paused', 'queued'],
+  ['running', 'running'],
+  ['pausing', 'running'],
+  ['resuming', 'running'],
+  ['succeeded', 'succeeded'],
+  ['failed', 'failed'],
+  ['cancelled', 'cancelled'],
+])
+export const toStatus = (native: string): JobStatus => STATUS.get(native) ?? 'running'
 
-const LEVEL: Record<string, NativeEvent['level']> = {
-  info: 'info',
-  warn: 'warn',
-  warning: 'warn',
-  error: 'error',
-}
+const LEVEL: ReadonlyMap<string, NativeEvent['level']> = new Map([
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['error', 'error'],
+])
 
 /** The body of `POST /fine_tuning/jobs`. What was not asked for is left out, not sent as null. */
 export const toBody = (job: JobSubmission) => ({
@@ -105,7 +108,7 @@ export const fromJob = (job: z.infer<typeof jobObject>): NativeJob => ({
   finishedAt: job.finished_at,
   estimatedFinish: job.estimated_finish,
   error: job.error?.message
-    ? { code: job.error.code ?? 'provider_error', message: job.error.message, param: job.error.param ?? null }
+    ? { code: job.error.code ?? 'provider_error', message: job.error.message, param: job.error.param }
     : null,
   hyperparameters: job.hyperparameters ?? {},
   method: job.method ?? null,
@@ -118,7 +121,7 @@ export const fromEvents = (page: z.infer<typeof eventList>): NativeEvent[] =>
   page.data.map(({ id, created_at, level, message, type, data }) => ({
     id,
     created_at,
-    level: LEVEL[level] ?? 'info',
+    level: LEVEL.get(level) ?? 'info',
     message,
     type: type === 'metrics' ? 'metrics' : 'message',
     data: data ?? {},
@@ -136,6 +139,8 @@ export const fromCheckpoints = (page: z.infer<typeof checkpointList>): NativeChe
   }))
 
 const JOBS = ['fine_tuning', 'jobs'] as const
+/** Jobs looked through for a label. */
+const FOUND = 20
 
 const toGet = (
   { settings }: Channel,
@@ -177,9 +182,11 @@ export const jobs: Provider['jobs'] = {
   async find(channel, label) {
     const { data } = await channel.read(
       jobList,
-      toGet(channel, [], { limit: 1, [`metadata[${JOB_LABEL}]`]: label }),
+      toGet(channel, [], { limit: FOUND, [`metadata[${JOB_LABEL}]`]: label }),
     )
-    return data[0] && fromJob(data[0])
+    // A server that does not know the filter lists whatever it has.
+    const found = data.find(({ metadata }) => metadata?.[JOB_LABEL] === label)
+    return found && fromJob(found)
   },
   async list(channel, { after, limit }) {
     const { data, has_more } = await channel.read(jobList, toGet(channel, [], { limit, after }))

@@ -59,3 +59,22 @@ export const readAll = async (stream: ReadableStream<Uint8Array>): Promise<Uint8
     chunks.push(value)
   }
 }
+
+/** Bytes that stand in no UTF-8 text (RFC 3629). */
+export const NOT_UTF8: Record<string, number[]> = {
+  'a continuation alone': [0x80],
+  'two continuations': [0xbf, 0xbf],
+  'a start of two alone': [0xc3],
+  'a start of three alone': [0xe6],
+  'two bytes of three': [0xe6, 0xbc],
+  'three bytes of four': [0xf0, 0x9f, 0x98],
+  'overlong, two bytes': [0xc0, 0xaf],
+  'overlong, three bytes': [0xe0, 0x80, 0xaf],
+  'overlong, four bytes': [0xf0, 0x80, 0x80, 0xaf],
+  'overlong NUL': [0xc0, 0x80],
+  'a surrogate': [0xed, 0xa0, 0x80],
+  'a pair of surrogates (CESU-8)': [0xed, 0xa0, 0xbd, 0xed, 0xb8, 0x80],
+  'beyond U+10FFFF': [0xf4, 0x90, 0x80, 0x80],
+  'a start of five': [0xf8, 0x88, 0x80, 0x80, 0x80],
+  'no UTF-8 at all': [0xff, 0xfe],
+}
