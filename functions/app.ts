@@ -3,50 +3,57 @@
  * @module
  */
 import { Hono, type Context as HonoContext } from 'hono'
-import { requestId } from 'hono/request-id'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
-import type { Context } from '../shared/context.ts'
-import { ApiError, CREDENTIAL_FIELDS, type RequestCredentials } from '../shared/openai/index.ts'
-import { createTransport } from '../shared/transport.ts'
+import { ApiError } from '../shared/openai/index.ts'
+import type { Platform } from '../shared/platform/index.ts'
 import { completions } from './completions.ts'
+import { RequestContext, type Shared, shareContext } from './context.ts'
 import { files } from './files.ts'
-import { type AppEnv, asAdmin, asOwner, jsonLimit, logFailure, toErrorAnswer } from './http.ts'
+import {
+  type AppEnv,
+  asAdmin,
+  asOwner,
+  type Guard,
+  jsonLimit,
+  logFailure,
+  requestIdOf,
+  toErrorAnswer,
+} from './http.ts'
 import { jobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { models } from './models.ts'
+
+/** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
+const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
+  { path: '/v1/chat/', guard: asOwner, isJson: true },
+  { path: '/v1/files', guard: asOwner, isJson: false },
+  { path: '/v1/fine_tuning/', guard: asOwner, isJson: true },
+  { path: '/v1/models', guard: asOwner, isJson: false },
+  { path: '/v1/keys', guard: asAdmin, isJson: true },
+]
 
 /** Builds the app for a configuration. One app serves all requests of an isolate; its caches may vanish with it. */
 export const createApp = (config: Config) => {
   const caches = createCaches()
   const limit = jsonLimit(config.limits.jsonBody)
+  const shared = new WeakMap<Platform, Shared>()
+  const share = (platform: Platform): Shared => {
+    const known = shared.get(platform) ?? shareContext(config, caches, platform)
+    shared.set(platform, known)
+    return known
+  }
 
   const app = new Hono<AppEnv>()
-    .use(requestId({ generator: () => `req_${crypto.randomUUID().replaceAll('-', '')}` }))
+    // One step for all that every request needs: each further one costs every completion.
     .use(async (c, next) => {
-      const { platform } = c.env
-      const context: Context = {
-        config,
-        platform,
-        caches,
-        transport: createTransport({
-          fetch: platform.fetch,
-          clock: platform.clock,
-          retries: config.retries,
-          allowedOrigin: platform.environment.get('TUNEGATE_SANDBOX_ORIGIN'),
-        }),
-        provider: c.req.header('x-tunegate-provider') ?? c.req.query('provider'),
-        credentials: headerCredentials(name => c.req.header(name)),
-        signal: c.req.raw.signal,
-      }
-      c.set('context', context)
-      await next()
+      c.set('requestId', requestIdOf(c.req.raw.headers))
+      c.set('context', new RequestContext(share(c.env.platform), c.req.raw))
+      const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
+      if (door) c.set('owner', await door.guard(c.var.context, c.req.raw.headers))
+      await (door?.isJson ? limit(c, next) : next())
+      c.res.headers.set('x-request-id', c.var.requestId)
     })
-    .use('/v1/keys/*', asAdmin, limit)
-    .use('/v1/files/*', asOwner)
-    .use('/v1/fine_tuning/*', asOwner, limit)
-    .use('/v1/chat/*', asOwner, limit)
-    .use('/v1/models/*', asOwner)
     .route('/v1/keys', keys)
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
@@ -77,15 +84,6 @@ export const createApp = (config: Config) => {
     return answer(c, error)
   })
   return app
-}
-
-/** `x-tunegate-api-key`, `x-tunegate-aws-region-name`…: credentials of a request that has no JSON body to hold them. */
-const headerCredentials = (header: (name: string) => string | undefined): RequestCredentials | undefined => {
-  const found = CREDENTIAL_FIELDS.flatMap(field => {
-    const value = header(`x-tunegate-${field.replaceAll('_', '-')}`)
-    return value === undefined ? [] : [[field, value] as const]
-  })
-  return found.length > 0 ? Object.fromEntries(found) : undefined
 }
 
 /** An answer made by hand takes none of the headers set so far: the request's id is named again. */

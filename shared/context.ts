@@ -9,16 +9,16 @@ import type { Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
 export interface Context {
-  config: Config
-  platform: Platform
-  transport: Transport
-  caches: Caches
+  readonly config: Config
+  readonly platform: Platform
+  readonly transport: Transport
+  readonly caches: Caches
   /** The provider or connection named outside the body, in a header or the query. */
-  provider?: string | undefined
+  readonly provider?: string | undefined
   /** A provider's credentials that came in headers of this request; never stored. */
-  credentials?: RequestCredentials | undefined
+  readonly credentials?: RequestCredentials | undefined
   /** Aborts when the client has gone. */
-  signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Unix seconds, the unit of every time in the API. */

@@ -103,6 +103,8 @@ export interface Platform {
   clock: Clock
   ids: Ids
   fetch: (request: Request) => Promise<Response>
+  /** Whether calls still under way are ended with the request that made them. */
+  endsCallsWithRequest: boolean
   /** A request body of known length out of pieces, streamed one after the other. */
   sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
   /** Lets work go on after the answer is sent. */

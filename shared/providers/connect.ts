@@ -159,7 +159,7 @@ const openChannel = (
     ...request,
     headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
     timeoutMs,
-    signal: context.signal,
+    signal: request.tidies ? undefined : context.signal,
   })
   const faultWithout = (status: Fault['status'], cause?: unknown) =>
     new ProviderFault(provider.id, { ...NO_ANSWER, status }, cause)
@@ -169,8 +169,10 @@ const openChannel = (
   const isSuccess = (status: number) => status >= 200 && status < 300
   const faultOf = (answer: Answer) => new ProviderFault(provider.id, provider.toFault(answer))
   const call: Channel['call'] = async request => {
-    const answer = await context.transport.call(await authorised(request)).catch(rethrow)
-    if (!isSuccess(answer.status)) throw faultOf(answer)
+    const sent = context.transport.call(await authorised(request))
+    if (request.tidies) defer(sent.catch(() => undefined))
+    const answer = await sent.catch(rethrow)
+    if (!isSuccess(answer.status) && !request.accept?.includes(answer.status)) throw faultOf(answer)
     return answer
   }
   return {

@@ -22,6 +22,8 @@ export type Settings = Readonly<Record<string, string | undefined>>
 /** A request in the provider's own shape, before authorisation. */
 export interface ProviderRequest extends Omit<OutboundRequest, 'headers' | 'timeoutMs' | 'signal'> {
   headers?: Record<string, string>
+  /** Clears away what a failed call left behind (with `call` only): sent though the client may have gone. */
+  tidies?: true
 }
 
 /** The way to one account of one provider. Anything but a 2xx is thrown as a {@link ProviderFault}. */
@@ -160,6 +162,8 @@ export interface NativeCheckpoint {
 export interface NativePage<T> {
   items: T[]
   hasMore: boolean
+  /** The `after` of the next page, where it is not the id of the last item. */
+  next?: string
 }
 
 export interface PageRequest {

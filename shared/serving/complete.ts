@@ -18,20 +18,38 @@ import { type ChatBody, type ChatRequest, ProviderFault, toAnswerError } from '.
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
 
+const isMessages = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(message => typeof message?.role === 'string')
+
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
   model: z.string().min(1).max(256),
-  messages: z.array(z.looseObject({ role: z.string() })).min(1),
+  // Looked at, not copied: conversations are long.
+  messages: z.custom<Record<string, unknown>[]>(isMessages, {
+    error: 'must be a list of messages, each with a role',
+  }),
   stream: z.boolean().nullish(),
   ...routingFields,
 })
 
-/** Headers of a provider that mean something to the caller. */
-const PASSED_HEADERS = /^(content-type|openai-(model|processing-ms|version)|retry-after|x-ratelimit-.+)$/
+/** Headers of a provider that mean something to the caller. Asked for by name: matching all of them costs more. */
+const PASSED_HEADERS = [
+  'content-type',
+  'openai-processing-ms',
+  'openai-version',
+  'retry-after',
+  ...['limit', 'remaining', 'reset'].flatMap(what => [
+    `x-ratelimit-${what}-requests`,
+    `x-ratelimit-${what}-tokens`,
+  ]),
+]
 
-const passedHeaders = (headers: Headers): Headers => {
-  const passed = new Headers()
-  for (const [name, value] of headers) if (PASSED_HEADERS.test(name)) passed.set(name, value)
+const passedHeaders = (headers: Headers): Record<string, string> => {
+  const passed: Record<string, string> = {}
+  for (const name of PASSED_HEADERS) {
+    const value = headers.get(name)
+    if (value !== null) passed[name] = value
+  }
   return passed
 }
 
@@ -54,13 +72,16 @@ const toChatRequest = (text: string, body: ChatBody, model: string): ChatRequest
   return { text: JSON.stringify(sent), body: sent, dropParams }
 }
 
-const isJson = (bytes: Uint8Array): boolean => {
-  try {
-    JSON.parse(new TextDecoder().decode(bytes))
-    return true
-  } catch {
-    return false
-  }
+const OPEN = 0x7b
+const CLOSE = 0x7d
+const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+
+/** Whether an answer that came whole looks like the object it is to be. Parsing it would cost as much as passing it on. */
+const isObject = (bytes: Uint8Array): boolean => {
+  let [start, end] = [0, bytes.length - 1]
+  while (isSpace(bytes[start])) start++
+  while (isSpace(bytes[end])) end--
+  return bytes[start] === OPEN && bytes[end] === CLOSE
 }
 
 /**
@@ -102,6 +123,6 @@ export const complete = async (context: Context, owner: string, text: string): P
           })
     return new Response(guardEventStream(answer.body, broken), { headers })
   }
-  if (!isJson(answer.bytes)) throw invalid('JSON')
+  if (!isObject(answer.bytes)) throw invalid('JSON')
   return new Response(answer.bytes, { headers })
 }

@@ -2,7 +2,7 @@
  * The ports on Cloudflare: D1, R2, Secrets Store, Worker variables.
  * @module
  */
-import type { D1Database, ExecutionContext, R2Bucket } from '@cloudflare/workers-types'
+import type { D1Database, R2Bucket } from '@cloudflare/workers-types'
 import { createIds } from '../ids.ts'
 import type { Clock, Environment, Platform, Secrets } from '../ports.ts'
 import { createR2Bucket } from './bucket.ts'
@@ -61,9 +61,10 @@ const sizedBody: Platform['sizedBody'] = (pieces, size) => {
   return readable
 }
 
+/** @param waitUntil of the runtime: keeps work going after the answer */
 export const createCloudflarePlatform = (
   bindings: Bindings,
-  context: Pick<ExecutionContext, 'waitUntil'>,
+  waitUntil: (work: Promise<unknown>) => void,
 ): Platform => ({
   store: createD1Store(bindings.DB),
   bucket: createR2Bucket(bindings.BUCKET),
@@ -72,6 +73,7 @@ export const createCloudflarePlatform = (
   clock,
   ids,
   fetch: request => fetch(request),
+  endsCallsWithRequest: true,
   sizedBody,
-  defer: work => context.waitUntil(work),
+  defer: waitUntil,
 })

@@ -9,6 +9,7 @@ export const toRequest = (settings: Settings, { text }: Pick<ChatRequest, 'text'
   body: text,
   // The official clients repeat a completion themselves; twice repeated is paid twice.
   repeat: 'never',
+  endsWithRequest: true,
 })
 
 export const chat: Provider['chat'] = {
