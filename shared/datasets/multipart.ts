@@ -100,9 +100,12 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
   /** Dashes at the end of what has come: the parser knows the end of the form only when its two are not cut apart. */
   let held: Uint8Array = new Uint8Array()
 
-  /** The first fault counts, and nothing is handed on after it. What a handler throws comes out as it is. */
+  /**
+   * The first fault counts; nothing is handed on after it, nor after the form's end. What a handler throws comes out as
+   * it is.
+   */
   const handOn = (handle: () => void) => {
-    if (fault) return
+    if (fault || isDone) return
     try {
       handle()
     } catch (error) {
@@ -129,12 +132,11 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
       else if (++files > 1) refuse('it has more than one file')
       else handOn(() => handlers.onFile(name, filename))
       return bytes => {
-        if (bytes !== null && bytes.length > 0) pending.push(bytes)
+        if (bytes !== null && bytes.length > 0 && !isDone) pending.push(bytes)
       }
     },
     onError(error) {
-      // What follows the form's end is no part of it.
-      if (!isDone) refuse(WHY[error._tag])
+      refuse(WHY[error._tag])
     },
     onDone() {
       isDone = true

@@ -117,12 +117,17 @@ describe('readForm: any cut gives the same form', () => {
     ['no line end after the closing boundary', '--'],
     ['an epilogue of line ends', '--\r\n\r\n\r\n'],
     ['an epilogue of words (RFC 2046, 5.1.1: to be ignored)', '--\r\nThe end: not a part.\r\n'],
+    [
+      'an epilogue that looks like more parts',
+      `--\r\n${new TextDecoder().decode(encode([field('purpose', 'fine-tune'), file('other')]))}`,
+    ],
+    ['an epilogue that looks like a bad part', `--\r\n--${BOUNDARY}\r\n(what)\r\n\r\nx`],
   ])('closes with %s', async (_, end) => {
     const body = encode([field('purpose', 'batch'), file('abc')], { end })
     for (const chunks of everyCut(body)) {
-      expect(readable(await read(requestOf(chunks)))).toMatchObject({
+      expect(readable(await read(requestOf(chunks)))).toEqual({
         fields: [['purpose', 'batch']],
-        files: [{ content: 'abc' }],
+        files: [{ name: 'file', filename: 'train.jsonl', content: 'abc' }],
       })
     }
   })

@@ -75,7 +75,6 @@ const tools: Rule = (request, { converse }, streamed) => {
       : undefined
   }
   if (!converse.tools) return "This model doesn't support tool use."
-  if (streamed && !converse.toolsInStreams) return "This model doesn't support tool use in streaming mode."
   const names = toolSpecs(request).map(({ name }) => name)
   if (new Set(names).size < names.length) return 'The tools in toolConfig must have unique names.'
   const [choice] = Object.keys(toolConfig.toolChoice ?? { auto: {} })
@@ -86,6 +85,7 @@ const tools: Rule = (request, { converse }, streamed) => {
   if (wanted !== undefined && !names.includes(wanted)) {
     return `The tool ${wanted} of toolConfig.toolChoice is not in toolConfig.tools.`
   }
+  if (streamed && !converse.toolsInStreams) return "This model doesn't support tool use in streaming mode."
   return undefined
 }
 

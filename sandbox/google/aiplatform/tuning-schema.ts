@@ -16,6 +16,13 @@ const adapterSize = z.enum([
 
 const gcsUri = z.string().regex(/^gs:\/\/[^/]+\/.+$/, 'must be a Cloud Storage URI: gs://bucket/object')
 
+/** A field of the message that these models do not take. */
+const unset = (message: string) =>
+  z
+    .unknown()
+    .refine(value => value === undefined, { message })
+    .optional()
+
 const hyperParameters = {
   epochCount: int64(1).optional(),
   learningRateMultiplier: z.number().positive().optional(),
@@ -51,8 +58,8 @@ const body = z.strictObject({
       hyperParameters: z
         .strictObject({
           ...hyperParameters,
-          batchSize: z.undefined({ error: 'batch_size cannot be set for Gemini models.' }).optional(),
-          learningRate: z.undefined({ error: 'learning_rate cannot be set for Gemini models.' }).optional(),
+          batchSize: unset('batch_size cannot be set for Gemini models.'),
+          learningRate: unset('learning_rate cannot be set for Gemini models.'),
         })
         .optional(),
       evaluationConfig: z.record(z.string(), z.unknown()).optional(),

@@ -66,8 +66,7 @@ export function storageRoutes({ bucket, resumables, tokens, base }: StorageOptio
     bucket.demand(name, preconditionsOf(req.query()))
     return object
   }
-  const download = (context: Context): Response =>
-    mediaResponse(wanted(context), context.req.header('range'))
+  const download = (context: Context): Response => mediaResponse(wanted(context), context.req.header('range'))
 
   const uploadTypes: Record<string, (context: Context, body: Buffer) => Response> = {
     media: (context, body) => {

@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import {
   AbortMultipartUploadCommand,
@@ -12,12 +13,11 @@ import {
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
   ListPartsCommand,
-  paginateListObjectsV2,
   PutObjectCommand,
   type PutObjectCommandInput,
+  paginateListObjectsV2,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
-import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { refusal, signer, useAws } from './support.ts'
 
@@ -35,7 +35,11 @@ const get = async (key = Key): Promise<string | undefined> =>
   (await bench.s3.send(new GetObjectCommand({ Bucket, Key: key }))).Body?.transformToString()
 
 /** Calls S3 by hand, signed by aws4fetch. */
-async function call(method: string, path: string, { body, headers }: { body?: string; headers?: Record<string, string> } = {}) {
+async function call(
+  method: string,
+  path: string,
+  { body, headers }: { body?: string; headers?: Record<string, string> } = {},
+) {
   const url = `${bench.sandbox.aws.s3Url}/${Bucket}${path}`
   const response = await signer(bench.sandbox, 's3').fetch(url, {
     method,
@@ -43,7 +47,12 @@ async function call(method: string, path: string, { body, headers }: { body?: st
     ...(headers && { headers }),
   })
   const text = await response.text()
-  return { status: response.status, headers: response.headers, text, code: /<Code>(.*)<\/Code>/.exec(text)?.[1] }
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    code: /<Code>(.*)<\/Code>/.exec(text)?.[1],
+  }
 }
 
 describe('an object', () => {
@@ -77,7 +86,9 @@ describe('an object', () => {
 
   it('can be sent as a stream, in chunks with a checksum behind them', async () => {
     const pieces = ['{"a":1}\n', '{"b":2}\n'.repeat(20_000)]
-    await put(Readable.from(pieces.map(piece => Buffer.from(piece))), { ContentLength: pieces.join('').length })
+    await put(Readable.from(pieces.map(piece => Buffer.from(piece))), {
+      ContentLength: pieces.join('').length,
+    })
     expect(await get()).toBe(pieces.join(''))
     const [request] = bench.sandbox.requests()
     expect(request?.headers).toMatchObject({
@@ -95,13 +106,19 @@ describe('an object', () => {
   ])('is given in part for %s', async (Range, text, ContentRange) => {
     await put('0123456789')
     const got = await bench.s3.send(new GetObjectCommand({ Bucket, Key, Range }))
-    expect(got).toMatchObject({ ContentRange, ContentLength: text.length, $metadata: { httpStatusCode: 206 } })
+    expect(got).toMatchObject({
+      ContentRange,
+      ContentLength: text.length,
+      $metadata: { httpStatusCode: 206 },
+    })
     expect(await got.Body?.transformToString()).toBe(text)
   })
 
   it('has no bytes beyond its end', async () => {
     await put('0123456789')
-    expect(await refusal(bench.s3.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=10-' })))).toMatchObject({
+    expect(
+      await refusal(bench.s3.send(new GetObjectCommand({ Bucket, Key, Range: 'bytes=10-' }))),
+    ).toMatchObject({
       name: 'InvalidRange',
       status: 416,
     })
@@ -109,7 +126,10 @@ describe('an object', () => {
 
   it('is replaced, unless that was ruled out', async () => {
     await put('one')
-    expect(await refusal(put('two', { IfNoneMatch: '*' }))).toMatchObject({ name: 'PreconditionFailed', status: 412 })
+    expect(await refusal(put('two', { IfNoneMatch: '*' }))).toMatchObject({
+      name: 'PreconditionFailed',
+      status: 412,
+    })
     expect(await get()).toBe('one')
     await put('three')
     expect(await get()).toBe('three')
@@ -132,14 +152,21 @@ describe('an object', () => {
       expect($metadata.httpStatusCode).toBe(204)
     }
     expect(await refusal(get())).toMatchObject({ name: 'NoSuchKey', status: 404 })
-    expect(await refusal(bench.s3.send(new HeadObjectCommand({ Bucket, Key })))).toMatchObject({ status: 404 })
+    expect(await refusal(bench.s3.send(new HeadObjectCommand({ Bucket, Key })))).toMatchObject({
+      status: 404,
+    })
   })
 
   it('is in a bucket that exists', async () => {
-    expect(await refusal(put('x', { Bucket: 'another-bucket' }))).toMatchObject({ name: 'NoSuchBucket', status: 404 })
+    expect(await refusal(put('x', { Bucket: 'another-bucket' }))).toMatchObject({
+      name: 'NoSuchBucket',
+      status: 404,
+    })
     const { BucketRegion } = await bench.s3.send(new HeadBucketCommand({ Bucket }))
     expect(BucketRegion).toBe('us-east-1')
-    expect((await bench.s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([Bucket])
+    expect((await bench.s3.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([
+      Bucket,
+    ])
     expect((await bench.s3.send(new GetBucketLocationCommand({ Bucket }))).LocationConstraint).toBeFalsy()
     expect(await refusal(bench.s3.send(new HeadBucketCommand({ Bucket: 'another-bucket' })))).toMatchObject({
       status: 404,
@@ -174,7 +201,11 @@ describe('checksums', () => {
     ['a wrong sum', '8\r\n{"a":2}\n\r\n0\r\nx-amz-checksum-crc32:dOijRg==\r\n\r\n', 'BadDigest'],
     ['a missing trailer', '8\r\n{"a":1}\n\r\n0\r\n\r\n', 'InvalidRequest'],
     ['a missing end', '8\r\n{"a":1}\n\r\n', 'IncompleteBody'],
-    ['a chunk that is too short', '9\r\n{"a":1}\n\r\n0\r\nx-amz-checksum-crc32:dOijRg==\r\n\r\n', 'IncompleteBody'],
+    [
+      'a chunk that is too short',
+      '9\r\n{"a":1}\n\r\n0\r\nx-amz-checksum-crc32:dOijRg==\r\n\r\n',
+      'IncompleteBody',
+    ],
     ['a wrong length', '7\r\n{"a":1}\r\n0\r\nx-amz-checksum-crc32:dOijRg==\r\n\r\n', 'IncompleteBody'],
     ['something else', 'hello', 'IncompleteBody'],
     ['no size', 'zz\r\n\r\n', 'InvalidRequest'],
@@ -250,12 +281,17 @@ describe('a list', () => {
 
 describe('an upload in parts', () => {
   const create = async (): Promise<string> =>
-    (await bench.s3.send(new CreateMultipartUploadCommand({ Bucket, Key, ContentType: 'text/x' }))).UploadId ?? ''
+    (await bench.s3.send(new CreateMultipartUploadCommand({ Bucket, Key, ContentType: 'text/x' })))
+      .UploadId ?? ''
   const part = async (UploadId: string, PartNumber: number, Body: Uint8Array) => {
     const { ETag } = await bench.s3.send(new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }))
     return { ETag, PartNumber }
   }
-  const complete = (UploadId: string, Parts: { ETag: string | undefined; PartNumber: number }[], changes = {}) =>
+  const complete = (
+    UploadId: string,
+    Parts: { ETag: string | undefined; PartNumber: number }[],
+    changes = {},
+  ) =>
     bench.s3.send(
       new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts }, ...changes }),
     )
@@ -286,10 +322,17 @@ describe('an upload in parts', () => {
 
   it('is made of the parts that were sent, in their order', async () => {
     const UploadId = await create()
-    const [one, two] = [await part(UploadId, 1, randomBytes(5 * MIB)), await part(UploadId, 2, randomBytes(1))]
+    const [one, two] = [
+      await part(UploadId, 1, randomBytes(5 * MIB)),
+      await part(UploadId, 2, randomBytes(1)),
+    ]
     expect(await refusal(complete(UploadId, [two, one]))).toMatchObject({ name: 'InvalidPartOrder' })
-    expect(await refusal(complete(UploadId, [one, { ...two, PartNumber: 3 }]))).toMatchObject({ name: 'InvalidPart' })
-    expect(await refusal(complete(UploadId, [one, { ...two, ETag: '"x"' }]))).toMatchObject({ name: 'InvalidPart' })
+    expect(await refusal(complete(UploadId, [one, { ...two, PartNumber: 3 }]))).toMatchObject({
+      name: 'InvalidPart',
+    })
+    expect(await refusal(complete(UploadId, [one, { ...two, ETag: '"x"' }]))).toMatchObject({
+      name: 'InvalidPart',
+    })
     expect(await refusal(complete(UploadId, []))).toMatchObject({ name: 'MalformedXML' })
     expect(await refusal(part(UploadId, 10_001, randomBytes(1)))).toMatchObject({ name: 'InvalidArgument' })
   })
@@ -316,11 +359,16 @@ describe('an upload in parts', () => {
     expect(await uploads()).toEqual([UploadId])
     await bench.s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }))
     expect(await uploads()).toBeUndefined()
-    expect(await refusal(part(UploadId, 4, randomBytes(1)))).toMatchObject({ name: 'NoSuchUpload', status: 404 })
+    expect(await refusal(part(UploadId, 4, randomBytes(1)))).toMatchObject({
+      name: 'NoSuchUpload',
+      status: 404,
+    })
   })
 
   it('belongs to its key', async () => {
     const UploadId = await create()
-    expect((await call('PUT', `/other?partNumber=1&uploadId=${UploadId}`, { body: 'x' })).code).toBe('NoSuchUpload')
+    expect((await call('PUT', `/other?partNumber=1&uploadId=${UploadId}`, { body: 'x' })).code).toBe(
+      'NoSuchUpload',
+    )
   })
 })

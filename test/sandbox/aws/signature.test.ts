@@ -1,6 +1,11 @@
 import { ListModelCustomizationJobsCommand } from '@aws-sdk/client-bedrock'
-import { GetObjectCommand, HeadBucketCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
-import { AwsClient } from 'aws4fetch'
+import {
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
+import type { AwsClient } from 'aws4fetch'
 import { describe, expect, it } from 'vitest'
 import { type RawRequest, type Signing, sha256, signatureOf } from '../../../sandbox/aws/sigv4.ts'
 import { clientsOf, refusal, signer, useAws } from './support.ts'
@@ -10,7 +15,12 @@ const bench = useAws()
 const EMPTY = sha256('')
 
 /** From AWS's published test suite and S3's documentation. */
-const VECTORS: { name: string; request: Partial<RawRequest>; signing: Partial<Signing>; signature: string }[] = [
+const VECTORS: {
+  name: string
+  request: Partial<RawRequest>
+  signing: Partial<Signing>
+  signature: string
+}[] = [
   {
     name: 'get-vanilla',
     request: { headers: { host: 'example.amazonaws.com', 'x-amz-date': '20150830T123600Z' } },
@@ -99,7 +109,10 @@ describe('the signature', () => {
       encodePath: 'twice',
       ...signing,
     }
-    const secret = all.scope.service === 's3' ? 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' : 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
+    const secret =
+      all.scope.service === 's3'
+        ? 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'
+        : 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
     expect(signatureOf(raw, all, secret)).toBe(signature)
   })
 })
@@ -121,7 +134,10 @@ async function verdict(answer: Response | Promise<Response>): Promise<string> {
 }
 
 /** Signs well, then changes what has been signed. */
-async function tampered(wire: Wire, change: (request: Request) => Request | Promise<Request>): Promise<string> {
+async function tampered(
+  wire: Wire,
+  change: (request: Request) => Request | Promise<Request>,
+): Promise<string> {
   const request = await signer(bench.sandbox, wire).sign(goodUrl(wire))
   return verdict(fetch(await change(request)))
 }
@@ -162,7 +178,10 @@ describe.each([
 
   const changes: [string, (request: Request) => Request | Promise<Request>][] = [
     ['another path', request => new Request(request.url.replace(/(\?|$)/, '/x$1'), request)],
-    ['another query', request => new Request(`${request.url}${request.url.includes('?') ? '&' : '?'}x=1`, request)],
+    [
+      'another query',
+      request => new Request(`${request.url}${request.url.includes('?') ? '&' : '?'}x=1`, request),
+    ],
     ['another method', request => new Request(request.url, { headers: request.headers, method: 'DELETE' })],
     ['another signature', authorization(text => text.replace(/.$/, last => (last === '0' ? '1' : '0')))],
     ['the secret of another key', authorization(text => text.replace(/Signature=\w+/, `Signature=${EMPTY}`))],
@@ -171,7 +190,10 @@ describe.each([
       request => {
         const date = request.headers.get('x-amz-date') ?? ''
         const second = Number(date.slice(13, 15))
-        return withHeader('x-amz-date', `${date.slice(0, 13)}${String((second + 1) % 60).padStart(2, '0')}Z`)(request)
+        return withHeader(
+          'x-amz-date',
+          `${date.slice(0, 13)}${String((second + 1) % 60).padStart(2, '0')}Z`,
+        )(request)
       },
     ],
   ]
@@ -204,7 +226,9 @@ describe('what each wire says', () => {
       'the key is unknown',
       wire =>
         verdict(
-          signer(bench.sandbox, wire, { accessKeyId: 'AKIANOBODY', secretAccessKey: 'x' }).fetch(goodUrl(wire)),
+          signer(bench.sandbox, wire, { accessKeyId: 'AKIANOBODY', secretAccessKey: 'x' }).fetch(
+            goodUrl(wire),
+          ),
         ),
       '403 InvalidAccessKeyId',
       '403 UnrecognizedClientException',
@@ -266,13 +290,21 @@ describe('what each wire says', () => {
     ],
     [
       'the scope is of another day',
-      wire => tampered(wire, authorization(text => text.replace(/\/\d{8}\//, '/20200101/'))),
+      wire =>
+        tampered(
+          wire,
+          authorization(text => text.replace(/\/\d{8}\//, '/20200101/')),
+        ),
       '400 AuthorizationHeaderMalformed',
       '403 InvalidSignatureException',
     ],
     [
       'the host is not signed',
-      wire => tampered(wire, authorization(text => text.replace('SignedHeaders=host;', 'SignedHeaders='))),
+      wire =>
+        tampered(
+          wire,
+          authorization(text => text.replace('SignedHeaders=host;', 'SignedHeaders=')),
+        ),
       '403 AccessDenied',
       '403 InvalidSignatureException',
     ],
@@ -284,31 +316,51 @@ describe('what each wire says', () => {
     ],
     [
       'the signature is left out',
-      wire => tampered(wire, authorization(text => text.replace(/, Signature=.*/, ''))),
+      wire =>
+        tampered(
+          wire,
+          authorization(text => text.replace(/, Signature=.*/, '')),
+        ),
       '400 AuthorizationHeaderMalformed',
       '400 IncompleteSignatureException',
     ],
     [
       'the credential is no scope',
-      wire => tampered(wire, authorization(text => text.replace('/aws4_request', ''))),
+      wire =>
+        tampered(
+          wire,
+          authorization(text => text.replace('/aws4_request', '')),
+        ),
       '400 AuthorizationHeaderMalformed',
       '400 IncompleteSignatureException',
     ],
     [
       'it is of another kind',
-      wire => tampered(wire, authorization(() => 'Basic abc')),
+      wire =>
+        tampered(
+          wire,
+          authorization(() => 'Basic abc'),
+        ),
       '400 InvalidArgument',
       '400 IncompleteSignatureException',
     ],
     [
       'it is an API key',
-      wire => tampered(wire, authorization(() => `Bearer ${bench.sandbox.aws.bedrockApiKey}`)),
+      wire =>
+        tampered(
+          wire,
+          authorization(() => `Bearer ${bench.sandbox.aws.bedrockApiKey}`),
+        ),
       '400 InvalidArgument',
       '200',
     ],
     [
       'it is a wrong API key',
-      wire => tampered(wire, authorization(() => 'Bearer wrong')),
+      wire =>
+        tampered(
+          wire,
+          authorization(() => 'Bearer wrong'),
+        ),
       '400 InvalidArgument',
       '403 AccessDeniedException',
     ],
@@ -341,7 +393,9 @@ describe('what each wire says', () => {
       method: 'POST',
       body: '{}',
     })
-    expect(await verdict(fetch(new Request(bedrock, { body: '{"a":1}' })))).toBe('403 InvalidSignatureException')
+    expect(await verdict(fetch(new Request(bedrock, { body: '{"a":1}' })))).toBe(
+      '403 InvalidSignatureException',
+    )
     // A signed hash is checked against the body; an unsigned payload may be anything.
     const hashed = { 'x-amz-content-sha256': sha256('good') }
     expect(await verdict(fetch(await signed('s3', `${s3Url}/${bucket}/k`, hashed)))).toBe(
@@ -374,7 +428,10 @@ describe('the official clients', () => {
     const { s3, bedrock } = clientsOf(bench.sandbox, {
       credentials: { accessKeyId, secretAccessKey, ...change },
     })
-    expect(await refusal(s3.send(new ListObjectsV2Command({ Bucket })))).toMatchObject({ name: s3Name, status: 403 })
+    expect(await refusal(s3.send(new ListObjectsV2Command({ Bucket })))).toMatchObject({
+      name: s3Name,
+      status: 403,
+    })
     expect(await refusal(bedrock.send(new ListModelCustomizationJobsCommand({})))).toMatchObject({
       name: bedrockName,
       status: 403,

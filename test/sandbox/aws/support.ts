@@ -4,9 +4,11 @@ import {
   CreateCustomModelDeploymentCommand,
   CreateModelCustomizationJobCommand,
   type CreateModelCustomizationJobCommandInput,
+  CreateProvisionedModelThroughputCommand,
   GetCustomModelDeploymentCommand,
   GetModelCustomizationJobCommand,
   type GetModelCustomizationJobCommandOutput,
+  GetProvisionedModelThroughputCommand,
 } from '@aws-sdk/client-bedrock'
 import {
   BedrockRuntimeClient,
@@ -231,6 +233,20 @@ export async function deployed(bench: AwsBench, { outputModelArn, jobName }: Job
   })
   while ((await bench.bedrock.send(get)).status !== 'Active') await pause()
   return customModelDeploymentArn
+}
+
+/** Buys throughput for a job's model and waits until it can be called. */
+export async function provisioned(bench: AwsBench, { outputModelArn, jobName }: Job): Promise<string> {
+  const { provisionedModelArn = '' } = await bench.bedrock.send(
+    new CreateProvisionedModelThroughputCommand({
+      modelUnits: 1,
+      provisionedModelName: `${jobName}-p`,
+      modelId: outputModelArn,
+    }),
+  )
+  const get = new GetProvisionedModelThroughputCommand({ provisionedModelId: provisionedModelArn })
+  while ((await bench.bedrock.send(get)).status !== 'InService') await pause()
+  return provisionedModelArn
 }
 
 export const answerOf = ({ output }: ConverseCommandOutput): string | undefined =>

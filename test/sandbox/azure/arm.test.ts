@@ -76,6 +76,15 @@ describe('a deployment', () => {
     expect(await refusal(chat('mine'))).toMatchObject({ status: 404 })
   })
 
+  it("serves its own account's models without saying so", async () => {
+    const resource = 'sandbox-sweden'
+    const name = tunedName(await tune(bench.v1({ resource })))
+    expect(await bench.deploy('mine', name, { resource })).toMatchObject({
+      status: 201,
+      json: { id: `${accountsPath(bench.azure)}/${THERE}/mine` },
+    })
+  })
+
   it('may serve a model of another account, if it says which', async () => {
     bench.azure.change({ deploymentPolls: 0 })
     const name = tunedName(await tune(bench.v1({ resource: 'sandbox-sweden' })))

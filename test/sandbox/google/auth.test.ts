@@ -3,7 +3,14 @@ import { generateKeyPairSync } from 'node:crypto'
 import { AwsClient, IdentityPoolClient, JWT } from 'google-auth-library'
 import { describe, expect, it } from 'vitest'
 import { mintSubjectToken } from '../../../sandbox/google/auth/identity.ts'
-import { CLOUD_PLATFORM, JWT_BEARER, serviceAccountClient, signedJwt, transporterTo, useGoogle } from './support.ts'
+import {
+  CLOUD_PLATFORM,
+  JWT_BEARER,
+  serviceAccountClient,
+  signedJwt,
+  transporterTo,
+  useGoogle,
+} from './support.ts'
 
 const google = useGoogle()
 
@@ -51,7 +58,12 @@ describe('a service account', () => {
   it.each<[name: string, () => Promise<string>, error: string, why: RegExp]>([
     ['another key', () => signedJwt(google.sandbox, {}, { key: otherKey() }), 'invalid_grant', /Signature/],
     ['another account', () => signedJwt(google.sandbox, { iss: 'x@y.iam' }), 'invalid_grant', /not found/],
-    ['another audience', () => signedJwt(google.sandbox, { aud: 'https://a.b' }), 'invalid_grant', /audience/],
+    [
+      'another audience',
+      () => signedJwt(google.sandbox, { aud: 'https://a.b' }),
+      'invalid_grant',
+      /audience/,
+    ],
     ['another subject', () => signedJwt(google.sandbox, { sub: 'boss@y' }), 'invalid_grant', /subject/],
     ['a key id nobody has', () => signedJwt(google.sandbox, {}, { kid: 'x' }), 'invalid_grant', /key/],
     ['no scope', () => signedJwt(google.sandbox, { scope: '' }), 'invalid_scope', /scope/],
@@ -186,7 +198,11 @@ describe('a federated identity', () => {
 
   it.each<[name: string, () => string, status: number]>([
     ['as it should be', () => aws(), 200],
-    ['another host', () => aws({ url: 'https://evil.test/?Action=GetCallerIdentity&Version=2011-06-15' }), 400],
+    [
+      'another host',
+      () => aws({ url: 'https://evil.test/?Action=GetCallerIdentity&Version=2011-06-15' }),
+      400,
+    ],
     ['another action', () => aws({ url: 'https://sts.amazonaws.com?Action=GetSessionToken' }), 400],
     ['no target', () => aws({}, { 'x-goog-cloud-target-resource': '' }), 400],
     ['no signature', () => aws({}, { authorization: 'Bearer x' }), 400],
@@ -235,7 +251,9 @@ describe('a federated identity', () => {
       json: { accessToken: expect.any(String), expireTime: expect.stringMatching(/^\d{4}-.*:\d\dZ$/) },
     })
     expect(await impersonate('x@y', { scope: [CLOUD_PLATFORM] })).toMatchObject({ status: 403 })
-    expect(await impersonate(email, { scope: [CLOUD_PLATFORM], lifetime: '3601s' })).toMatchObject({ status: 400 })
+    expect(await impersonate(email, { scope: [CLOUD_PLATFORM], lifetime: '3601s' })).toMatchObject({
+      status: 400,
+    })
     expect(await impersonate(email, {})).toMatchObject({ status: 400 })
   })
 

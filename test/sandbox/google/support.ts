@@ -213,7 +213,8 @@ export async function jobWhen(
   for (;;) {
     const job = await google.ai('us-central1').tunings.get({ name })
     if (wanted(job)) return job
-    if (ENDS.includes(job.state)) throw new Error(`The job ended as ${job.state}: ${JSON.stringify(job.error)}`)
+    if (ENDS.includes(job.state))
+      throw new Error(`The job ended as ${job.state}: ${JSON.stringify(job.error)}`)
     await new Promise(resolve => setTimeout(resolve, 2))
   }
 }
@@ -230,7 +231,9 @@ export async function tuned(google: Google, options: TuneOptions = {}): Promise<
 /** The tuned endpoint's name at the multi-region that serves it. */
 export function servingName({ tunedModel }: Pick<TuningJob, 'tunedModel'>): string {
   const endpoint = tunedModel?.endpoint ?? expect.fail('There is no endpoint.')
-  return endpoint.replace('locations/us-central1', 'locations/us').replace('locations/europe-west4', 'locations/eu')
+  return endpoint
+    .replace('locations/us-central1', 'locations/us')
+    .replace('locations/europe-west4', 'locations/eu')
 }
 
 export async function ask(google: Google, model: string, question: string): Promise<string | undefined> {
