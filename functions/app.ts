@@ -2,12 +2,12 @@
  * The Hono app: middleware, routes, the one error handler.
  * @module
  */
-import { Hono, type Context as HonoContext } from 'hono'
+import { Hono } from 'hono'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
-import { completions } from './completions.ts'
+import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
 import { files } from './files.ts'
 import {
@@ -47,18 +47,29 @@ export const createApp = (config: Config) => {
   const app = new Hono<AppEnv>()
     // One step for all that every request needs: each further one costs every completion.
     .use(async (c, next) => {
-      c.set('requestId', requestIdOf(c.req.raw.headers))
-      c.set('context', new RequestContext(share(c.env.platform), c.req.raw))
+      const id = requestIdOf(c.req.raw.headers)
+      const context = new RequestContext(share(c.env.platform), c.req.raw)
+      c.set('requestId', id)
+      c.set('context', context)
       const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
-      if (door) c.set('owner', await door.guard(c.var.context, c.req.raw.headers))
+      if (door) c.set('owner', await door.guard(context, c.req.raw.headers))
       await (door?.isJson ? limit(c, next) : next())
-      c.res.headers.set('x-request-id', c.var.requestId)
+      c.res.headers.set('x-request-id', id)
     })
     .route('/v1/keys', keys)
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
+
+  /** An answer made by hand takes none of the headers set so far: the request's id is named again. */
+  const answer = (id: string, error: ApiError): Response =>
+    Response.json(error.toBody(), { status: error.status, headers: { ...error.headers, 'x-request-id': id } })
+  const answerFailure = (id: string, thrown: unknown): Response => {
+    const error = toErrorAnswer(thrown)
+    if (error.code === 'internal_error') logFailure(id, thrown)
+    return answer(id, error)
+  }
 
   app.notFound(c => {
     // The path is known with another method: that is a 405 (RFC 9110, 15.5.6).
@@ -76,22 +87,26 @@ export const createApp = (config: Config) => {
             code: 'unknown_url',
             message: `Unknown URL (${c.req.method} ${c.req.path}).`,
           })
-    return answer(c, error)
+    return answer(c.get('requestId'), error)
   })
-  app.onError((thrown, c) => {
-    const error = toErrorAnswer(thrown)
-    if (error.code === 'internal_error') logFailure(c.get('requestId'), thrown)
-    return answer(c, error)
-  })
+  app.onError((thrown, c) => answerFailure(c.get('requestId'), thrown))
+
+  const routed = app.fetch
+  app.fetch = (request, env, execution) => {
+    if (!env || !('platform' in env) || !isPlainCompletion(request, config.limits.jsonBody)) {
+      return routed(request, env, execution)
+    }
+    const id = requestIdOf(request.headers)
+    return answerCompletion(new RequestContext(share(env.platform), request), request).then(
+      response => {
+        response.headers.set('x-request-id', id)
+        return response
+      },
+      thrown => answerFailure(id, thrown),
+    )
+  }
   return app
 }
-
-/** An answer made by hand takes none of the headers set so far: the request's id is named again. */
-const answer = (c: HonoContext<AppEnv>, error: ApiError): Response =>
-  Response.json(error.toBody(), {
-    status: error.status,
-    headers: { ...error.headers, 'x-request-id': c.get('requestId') },
-  })
 
 /** The methods a path is served with. */
 const methodsOf = (app: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): string[] =>

@@ -61,7 +61,9 @@ export class RequestContext implements Context {
 
   get provider(): string | undefined {
     const { headers, url } = this.#request
-    return headers.get('x-tunegate-provider') ?? new URL(url).searchParams.get('provider') ?? undefined
+    const named = headers.get('x-tunegate-provider')
+    if (named !== null || !url.includes('?')) return named ?? undefined
+    return new URL(url).searchParams.get('provider') ?? undefined
   }
 
   get credentials(): RequestCredentials | undefined {

@@ -54,10 +54,15 @@ export const json = <T extends z.ZodType>(schema: T) =>
   })
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
-export const jsonOnly: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
-  if (!/^application\/([\w.-]+\+)?json\b/i.test(c.req.header('content-type') ?? '')) {
+export const assertJson = (headers: Headers): void => {
+  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get('content-type') ?? '')) {
     throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
   }
+}
+
+/** {@link assertJson} for a route. */
+export const jsonOnly: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  assertJson(c.req.raw.headers)
   await next()
 })
 

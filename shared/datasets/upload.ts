@@ -5,7 +5,7 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
-import { readForm } from './multipart.ts'
+import { type FormHandlers, readForm } from './multipart.ts'
 import { FILES, type FileRecord } from './records.ts'
 import { createValidator } from './validator.ts'
 
@@ -30,7 +30,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   const isUnchecked = () => fields.purpose !== undefined && fields.purpose !== VALIDATED_PURPOSE
 
   try {
-    await readForm(request, context.config.limits.file, {
+    const handlers: FormHandlers = {
       onField(name, value) {
         fields[name] = value
         if (name === 'purpose') check(uploadFields.pick({ purpose: true }), { purpose: value })
@@ -49,7 +49,8 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
         if (!isUnchecked()) validator.write(bytes)
         await writer.write(bytes)
       },
-    })
+    }
+    await readForm(request, context.config.limits.file, handlers, context.platform.chunks)
     const { purpose, ...expiry } = check(uploadFields, fields)
     if (filename === undefined)
       throw badRequest('file', "Missing required parameter: 'file'.", 'missing_required_parameter')

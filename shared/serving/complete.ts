@@ -9,6 +9,8 @@ import {
   ApiError,
   badRequest,
   check,
+  endsDone,
+  errorEvent,
   guardEventStream,
   ROUTING_FIELDS,
   type Routing,
@@ -21,9 +23,12 @@ import { noSuchModel } from './registry.ts'
 const isMessages = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(message => typeof message?.role === 'string')
 
+/** Characters. */
+const LONGEST_MODEL = 256
+
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
-  model: z.string().min(1).max(256),
+  model: z.string().min(1).max(LONGEST_MODEL),
   // Looked at, not copied: conversations are long.
   messages: z.custom<Record<string, unknown>[]>(isMessages, {
     error: 'must be a list of messages, each with a role',
@@ -60,7 +65,24 @@ const parseBody = (text: string): ChatBody & Routing => {
   } catch {
     throw badRequest(null, 'The body is not valid JSON.', 'invalid_json')
   }
-  return check(known, body)
+  return isPlain(body) ? body : check(known, body)
+}
+
+/**
+ * Whether a body passes {@link known} and holds none of the gateway's own fields. Most do, and the schema itself costs as much
+ * as all the rest of a completion's way.
+ */
+const isPlain = (body: unknown): body is ChatBody => {
+  if (typeof body !== 'object' || body === null) return false
+  const { model, messages, stream } = body as Record<string, unknown>
+  return (
+    typeof model === 'string' &&
+    model.length > 0 &&
+    model.length <= LONGEST_MODEL &&
+    (stream === undefined || stream === null || typeof stream === 'boolean') &&
+    isMessages(messages) &&
+    !ROUTING_FIELDS.some(field => field in body)
+  )
 }
 
 /** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
@@ -84,13 +106,17 @@ const isObject = (bytes: Uint8Array): boolean => {
   return bytes[start] === OPEN && bytes[end] === CLOSE
 }
 
+/** Where a request wants to go; its body goes before its headers. */
+const wishOf = ({ credentials }: Context, body: Routing): Routing =>
+  credentials ? { ...credentials, ...body } : body
+
 /**
  * Answers a chat completion (`POST /v1/chat/completions`), plain or streamed, byte for byte as the provider gives it.
  * @param text the request's JSON body
  */
 export const complete = async (context: Context, owner: string, text: string): Promise<Response> => {
   const body = parseBody(text)
-  const wish: Routing = { ...context.credentials, ...body }
+  const wish = wishOf(context, body)
   const { connection, model } = await resolveModel(context, owner, body.model, wish)
   const { provider, channel } = connection
   const request = toChatRequest(text, body, model)
@@ -121,7 +147,12 @@ export const complete = async (context: Context, owner: string, text: string): P
             message: `The answer of '${provider.id}' broke off before it was complete.`,
             cause,
           })
-    return new Response(guardEventStream(answer.body, broken), { headers })
+    const stream = answer.isRaw
+      ? context.platform.relay(answer.body, (tail, fault) =>
+          endsDone(tail) ? undefined : errorEvent(broken(fault?.cause)),
+        )
+      : guardEventStream(answer.body, broken)
+    return new Response(stream, { headers })
   }
   if (!isObject(answer.bytes)) throw invalid('JSON')
   return new Response(answer.bytes, { headers })

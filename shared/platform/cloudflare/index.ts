@@ -7,6 +7,7 @@ import { createIds } from '../ids.ts'
 import type { Clock, Environment, Platform, Secrets } from '../ports.ts'
 import { createR2Bucket } from './bucket.ts'
 import { createD1Store } from './store.ts'
+import { chunks, relay, sizedBody } from './streams.ts'
 
 /** The bindings of `wrangler.toml`. Variables are strings; a secret of a Secrets Store is an object with `get()`. */
 export interface Bindings {
@@ -40,27 +41,6 @@ const createSecrets = (bindings: Bindings): Secrets => ({
   },
 })
 
-/** workerd's stream that tells fetch its length, so that no chunked encoding is used. */
-declare const FixedLengthStream: new (size: number) => TransformStream<Uint8Array, Uint8Array>
-
-const sizedBody: Platform['sizedBody'] = (pieces, size) => {
-  const { readable, writable } = new FixedLengthStream(size)
-  const pump = async () => {
-    for (const piece of pieces) {
-      if (piece instanceof ReadableStream) await piece.pipeTo(writable, { preventClose: true })
-      else {
-        const writer = writable.getWriter()
-        await writer.write(piece)
-        writer.releaseLock()
-      }
-    }
-    await writable.close()
-  }
-  // A failure reaches the request through its body; here it must only not go unhandled.
-  pump().catch(cause => writable.abort(cause).catch(() => undefined))
-  return readable
-}
-
 /** @param waitUntil of the runtime: keeps work going after the answer */
 export const createCloudflarePlatform = (
   bindings: Bindings,
@@ -75,5 +55,7 @@ export const createCloudflarePlatform = (
   fetch: request => fetch(request),
   endsCallsWithRequest: true,
   sizedBody,
+  relay,
+  chunks,
   defer: waitUntil,
 })
