@@ -89,7 +89,13 @@ export interface Config {
 }
 
 const STANDARD: Config = {
-  connections: { openai: { provider: 'openai' } },
+  connections: {
+    openai: { provider: 'openai' },
+    azure: { provider: 'azure' },
+    vertex_ai: { provider: 'vertex_ai' },
+    bedrock: { provider: 'bedrock' },
+    openai_compatible: { provider: 'openai_compatible' },
+  },
   defaultConnection: 'openai',
   requestCredentials: false,
   timeoutSeconds: 600,

@@ -121,7 +121,9 @@ const resolveSettings = async (
   return settings
 }
 
-const asConfigValue = (value: unknown): ConfigValue | undefined => (isConfigValue(value) ? value : undefined)
+/** Structured values (a map of endpoints, a service account) reach a provider as JSON. */
+const asConfigValue = (value: unknown): ConfigValue | undefined =>
+  value === undefined || isConfigValue(value) ? value : JSON.stringify(value)
 
 const fingerprint = async (secret: string): Promise<string> => {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))

@@ -12,10 +12,16 @@ export const toRequest = (settings: Settings, { text }: Pick<ChatRequest, 'text'
   endsWithRequest: true,
 })
 
-export const chat: Provider['chat'] = {
+/** Chat with whoever takes OpenAI's bodies and answers in its shape. */
+export const chatOver = (
+  toOutgoing: (settings: Settings, request: ChatRequest) => ProviderRequest,
+): Provider['chat'] => ({
   async complete(channel, request) {
-    const outgoing = toRequest(channel.settings, request)
-    if (request.body.stream === true) return { kind: 'stream', ...(await channel.open(outgoing)) }
+    const outgoing = toOutgoing(channel.settings, request)
+    if (request.body.stream === true)
+      return { kind: 'stream', isRaw: true, ...(await channel.open(outgoing)) }
     return { kind: 'whole', ...(await channel.call(outgoing)) }
   },
-}
+})
+
+export const chat: Provider['chat'] = chatOver(toRequest)

@@ -32,10 +32,10 @@ const jobObject = z.object({
   seed: nullable(z.number()),
   metadata: z.record(z.string(), z.unknown()).nullish(),
 })
-const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
+export const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
 
 const eventList = z.object({
-  has_more: z.boolean(),
+  has_more: z.boolean().default(false),
   data: z.array(
     z.object({
       id: z.string(),
@@ -49,7 +49,7 @@ const eventList = z.object({
 })
 
 const checkpointList = z.object({
-  has_more: z.boolean(),
+  has_more: z.boolean().default(false),
   data: z.array(
     z.object({
       id: z.string(),
@@ -142,8 +142,9 @@ const JOBS = ['fine_tuning', 'jobs'] as const
 /** Jobs looked through for a label. */
 const FOUND = 20
 
-const toGet = (
-  { settings }: Channel,
+/** A `GET` below `/fine_tuning/jobs`. */
+export const toGet = (
+  { settings }: Pick<Channel, 'settings'>,
   segments: string[],
   query: Record<string, string | number | undefined> = {},
 ): ProviderRequest => ({
@@ -162,23 +163,26 @@ const command = (verb: 'cancel' | 'pause' | 'resume') => async (channel: Channel
     }),
   )
 
-export const jobs: Provider['jobs'] = {
+/** Sends a body to `POST /fine_tuning/jobs`. */
+export const createJob = async ({ settings, read }: Channel, body: object): Promise<NativeJob> =>
+  fromJob(
+    await read(jobObject, {
+      method: 'POST',
+      url: urlOf(settings, JOBS),
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+      repeat: 'if-refused',
+    }),
+  )
+
+export const jobs = {
   // It is OpenAI's own request: all of it has a place here.
   check: ({ options }) =>
     Object.keys(options).map(option => ({
       param: `provider_options.openai.${option}`,
       message: 'OpenAI has no such option',
     })),
-  async create({ settings, read }, job) {
-    const created = await read(jobObject, {
-      method: 'POST',
-      url: urlOf(settings, JOBS),
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(toBody(job)),
-      repeat: 'if-refused',
-    })
-    return fromJob(created)
-  },
+  create: (channel, job) => createJob(channel, toBody(job)),
   async find(channel, label) {
     const { data } = await channel.read(
       jobList,
@@ -206,4 +210,4 @@ export const jobs: Provider['jobs'] = {
     const page = await channel.read(checkpointList, toGet(channel, [id, 'checkpoints'], { limit, after }))
     return { items: fromCheckpoints(page), hasMore: page.has_more }
   },
-}
+} satisfies Provider['jobs']
