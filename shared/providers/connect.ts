@@ -227,7 +227,8 @@ export const reconnect = async (
 
 /** Whether the provider only cannot be asked now, so that what is known stands. */
 export const isOutOfReach = (error: unknown): boolean =>
-  error instanceof ProviderFault || (error instanceof ApiError && error.code === 'credentials_required')
+  error instanceof ProviderFault ||
+  (error instanceof ApiError && (error.code === 'credentials_required' || error.code.startsWith('provider_')))
 
 /**
  * Resolves a connection's credentials and opens the way to it.

@@ -17,6 +17,7 @@ import {
   routingFields,
 } from '../openai/index.ts'
 import { type ChatBody, type ChatRequest, ProviderFault, toAnswerError } from '../providers/index.ts'
+import { callableName } from './deployments.ts'
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
 
@@ -117,7 +118,8 @@ const wishOf = ({ credentials }: Context, body: Routing): Routing =>
 export const complete = async (context: Context, owner: string, text: string): Promise<Response> => {
   const body = parseBody(text)
   const wish = wishOf(context, body)
-  const { connection, model } = await resolveModel(context, owner, body.model, wish)
+  const { connection, model: native, tuned } = await resolveModel(context, owner, body.model, wish)
+  const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection
   const request = toChatRequest(text, body, model)
   // A tune that never was is answered like someone else's.

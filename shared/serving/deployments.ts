@@ -51,7 +51,11 @@ const connectionOf = (context: Context, model: ModelRecord) =>
   reconnect(context, model.connection, model.account)
 
 /** A name that no other model of the account has, and that says whose it is: letters, digits and dashes. */
-const deploymentName = ({ job }: ModelRecord) => `tunegate-${job.replace(/^ftjob-/, '').toLowerCase()}`
+const OWN_PREFIX = 'tunegate-'
+const deploymentName = ({ job }: ModelRecord) => OWN_PREFIX + job.replace(/^ftjob-/, '').toLowerCase()
+
+/** Whether a name can only be that of a deployment made here. */
+export const isDeploymentName = (name: string): boolean => name.startsWith(OWN_PREFIX)
 
 /** Deploys a model. One that is deployed, or on its way, is answered as it is. */
 export const deployModel = async (

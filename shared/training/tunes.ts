@@ -104,6 +104,7 @@ export const checkpointPage = async (
         connection: connection.name,
         account: connection.account,
         native: items[index]?.model ?? model,
+        ...(connection.provider.deployments && { deployment: null }),
         base_model: job.native_model,
         job: job.id,
         kind: 'checkpoint',

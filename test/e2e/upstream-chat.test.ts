@@ -93,7 +93,7 @@ const ROWS: Row[] = [
         },
       },
     }),
-    status: 502,
+    status: 401,
     code: 'provider_authentication_failed',
     type: 'server_error',
     kind: OpenAI.InternalServerError,

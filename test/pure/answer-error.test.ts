@@ -24,7 +24,7 @@ describe('a fault as an answer', () => {
     // The caller's own key was right: theirs is not the one refused.
     [
       { status: 401 },
-      502,
+      401,
       'provider_authentication_failed',
       'server_error',
       /'openai' refused the credentials/,

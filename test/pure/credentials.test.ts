@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Config, ConfigValue } from '../../shared/config.ts'
+import type { Config, ConfigValue, ConnectionConfig } from '../../shared/config.ts'
 import { defineConfig } from '../../shared/config.ts'
 import { resolveField } from '../../shared/credentials/index.ts'
 import { ApiError } from '../../shared/openai/index.ts'
@@ -33,7 +33,7 @@ describe('one field of a connection', () => {
       ...(has.secret && { KEY: 'from the secrets' }),
     }
     const value = await resolveField(
-      { name: 'KEY', ...(has.fallback && { fallback: 'the fallback' }) },
+      { name: 'KEY', kind: 'credential', ...(has.fallback && { fallback: 'the fallback' }) },
       has.request ? 'from the request' : undefined,
       has.config && configured[has.config],
       {
@@ -111,7 +111,7 @@ describe('a connection', () => {
     const { channel, account } = await connect(context, 'openai', wish)
     return { settings: channel.settings, account }
   }
-  const account = {
+  const account: ConnectionConfig = {
     provider: 'openai',
     apiKey: 'sk-deployment',
     organization: 'org-deployment',

@@ -383,7 +383,7 @@ describe('bad credentials', () => {
   it('a wrong key: refused by the provider, and not told as the caller’s', async () => {
     const client = await start('key', { apiKey: 'wrong-S3CR3T' }).client()
     await expect(client.chat.completions.create(chat)).rejects.toMatchObject({
-      status: 502,
+      status: 401,
       code: 'provider_authentication_failed',
       message: expect.not.stringContaining('S3CR3T'),
     })

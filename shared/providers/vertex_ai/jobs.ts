@@ -144,7 +144,7 @@ export const jobs: Provider['jobs'] = {
       const request = toList(channel.settings, { limit: LARGEST_PAGE, token, filter })
       const { tuningJobs, nextPageToken } = await channel.read(tuningJobList, request)
       // No page of Google's promises that tuning jobs are filtered by label: what comes back is looked at.
-      const found = tuningJobs[0]
+      const found = tuningJobs.find(({ labels }) => labels?.[JOB_LABEL_KEY] === value)
       if (found) return fromJob(found)
       if (!nextPageToken) return undefined
       token = nextPageToken

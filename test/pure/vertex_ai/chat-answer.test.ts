@@ -240,6 +240,12 @@ describe('streams', () => {
       }),
     )
   })
+  it('take an event over several lines, and skip what else an event may hold', async () => {
+    const lines = JSON.stringify(EVENTS.at(-1), null, 1).split('\n')
+    const odd = `: hello\r\nevent: message\r\nid: 1\r\n${lines.map(line => `data: ${line}\r\n`).join('')}\r\n`
+    const whole = await transform([utf8(sse(EVENTS.slice(-1)))])
+    for (const pieces of everyCut(utf8(odd))) expect(await transform(pieces)).toBe(whole)
+  })
   it('pass each event on before the next has come', async () => {
     const stream = toChunkStream(streamOf([utf8(sse(EVENTS.slice(0, 1)))], { ending: 'stall' }), {
       model: 'm',
