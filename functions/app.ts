@@ -23,6 +23,7 @@ import {
 import { jobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { models } from './models.ts'
+import { predictions } from './predictions.ts'
 
 /** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
 const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
@@ -30,6 +31,7 @@ const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
   { path: '/v1/files', guard: asOwner, isJson: false },
   { path: '/v1/fine_tuning/', guard: asOwner, isJson: true },
   { path: '/v1/models', guard: asOwner, isJson: false },
+  { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
   { path: '/v1/keys', guard: asAdmin, isJson: true },
 ]
 
@@ -61,6 +63,7 @@ export const createApp = (config: Config) => {
     .route('/v1/fine_tuning/jobs', jobs)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
+    .route('/v1/vertex_ai/endpoints', predictions)
 
   /** An answer made by hand takes none of the headers set so far: the request's id is named again. */
   const answer = (id: string, error: ApiError): Response =>

@@ -43,15 +43,17 @@ export interface TokenCacheOptions {
 export const createTokenCache = ({ slots, now, sleep, defer }: TokenCacheOptions): TokenCache => {
   const renew = (key: string, obtain: () => Promise<Token>): Promise<Token> => {
     const asked = now()
-    const pending = obtain().then(
+    // What came in place of a request that took too long is not undone by its end.
+    const isCurrent = () => slots.get(key)?.pending === pending
+    const pending: Promise<Token> = obtain().then(
       token => {
         const usableUntil = token.expiresAt - margin(token.expiresAt - asked)
-        slots.set(key, { token: { ...token, expiresAt: usableUntil } })
+        if (isCurrent()) slots.set(key, { token: { ...token, expiresAt: usableUntil } })
         return token
       },
       (error: unknown) => {
         // A failure is not remembered: the next request tries for itself.
-        slots.delete(key)
+        if (isCurrent()) slots.delete(key)
         throw error
       },
     )
@@ -62,13 +64,16 @@ export const createTokenCache = ({ slots, now, sleep, defer }: TokenCacheOptions
 
   return {
     async get(key, obtain) {
-      const slot = slots.get(key)
-      if (slot?.token && slot.token.expiresAt > now()) return slot.token.value
-      if (slot?.pending) {
-        const token = await Promise.race([slot.pending, sleep(PATIENCE_MS)])
+      let given: Promise<Token> | undefined
+      for (;;) {
+        const slot = slots.get(key)
+        if (slot?.token && slot.token.expiresAt > now()) return slot.token.value
+        // Of those who waited in vain one asks anew, and the others wait for it.
+        if (!slot?.pending || slot.pending === given) return (await renew(key, obtain)).value
+        given = slot.pending
+        const token = await Promise.race([given, sleep(PATIENCE_MS)])
         if (token) return token.value
       }
-      return (await renew(key, obtain)).value
     },
   }
 }

@@ -208,6 +208,8 @@ export interface ChatRequest {
   body: ChatBody
   /** Whether fields the provider has no place for are dropped rather than refused. */
   dropParams: boolean
+  /** Whether the registry knows the model as a tune of the caller's. */
+  isTune?: boolean
 }
 /** OpenAI's body, of which only this much has been checked. */
 export type ChatBody = Record<string, unknown> & {

@@ -27,13 +27,19 @@ const isMessages = (value: unknown): boolean =>
 /** Characters. */
 const LONGEST_MODEL = 256
 
+const roles = z.array(z.looseObject({ role: z.string() })).min(1)
+
+/** Looked at, not copied: conversations are long. Only what is wrong is looked at closely, to name its place. */
+const messages = z.custom<Record<string, unknown>[]>().superRefine((value, context) => {
+  if (isMessages(value)) return
+  for (const { path, message } of roles.safeParse(value).error?.issues ?? [])
+    context.addIssue({ code: 'custom', path, message })
+})
+
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
   model: z.string().min(1).max(LONGEST_MODEL),
-  // Looked at, not copied: conversations are long.
-  messages: z.custom<Record<string, unknown>[]>(isMessages, {
-    error: 'must be a list of messages, each with a role',
-  }),
+  messages,
   stream: z.boolean().nullish(),
   ...routingFields,
 })
@@ -87,12 +93,13 @@ const isPlain = (body: unknown): body is ChatBody => {
 }
 
 /** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
-const toChatRequest = (text: string, body: ChatBody, model: string): ChatRequest => {
+const toChatRequest = (text: string, body: ChatBody, model: string, isTune: boolean): ChatRequest => {
   const dropParams = body.drop_params === true
-  if (body.model === model && !ROUTING_FIELDS.some(field => field in body)) return { text, body, dropParams }
+  if (body.model === model && !ROUTING_FIELDS.some(field => field in body))
+    return { text, body, dropParams, isTune }
   const sent: ChatBody = { ...body, model }
   for (const field of ROUTING_FIELDS) delete sent[field]
-  return { text: JSON.stringify(sent), body: sent, dropParams }
+  return { text: JSON.stringify(sent), body: sent, dropParams, isTune }
 }
 
 const OPEN = 0x7b
@@ -121,7 +128,7 @@ export const complete = async (context: Context, owner: string, text: string): P
   const { connection, model: native, tuned } = await resolveModel(context, owner, body.model, wish)
   const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection
-  const request = toChatRequest(text, body, model)
+  const request = toChatRequest(text, body, model, tuned !== undefined)
   // A tune that never was is answered like someone else's.
   const rethrow = (error: unknown): never => {
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'

@@ -2,5 +2,6 @@
 export * from './complete.ts'
 export * from './deployments.ts'
 export * from './names.ts'
+export * from './predict.ts'
 export type { ModelRecord } from './records.ts'
 export * from './registry.ts'

@@ -81,7 +81,9 @@ const connectWith = (more?: Record<string, unknown>): Promise<Connection> =>
 const seen = async (path: string) => (await sandbox.requests()).filter(request => request.path.includes(path))
 
 const ask = async (connection: Connection, body: Omit<ChatBody, 'messages'> & { messages: unknown[] }) => {
-  const request = { text: JSON.stringify(body), body: body as ChatBody, dropParams: false }
+  // The tunes here are the jobs' own: the registry would know them.
+  const isTune = String(body.model).startsWith('projects/')
+  const request = { text: JSON.stringify(body), body: body as ChatBody, dropParams: false, isTune }
   return connection.provider.chat.complete(connection.channel, request)
 }
 const hello = { model: 'gemini-3.5-flash', messages: [{ role: 'user', content: 'hello' }] }
@@ -618,7 +620,9 @@ describe('chat', () => {
   })
 
   it('passes predictions through', async () => {
-    const { provider, channel } = await connectWith()
+    const { provider, channel } = await connectWith({
+      VERTEX_ENDPOINTS: JSON.stringify({ [access.customEndpoint]: 'predict' }),
+    })
     const send = async (verb: 'predict' | 'rawPredict' | 'streamRawPredict', body: unknown) =>
       new Response(
         (await provider.predictions?.send(channel, access.customEndpoint, verb, JSON.stringify(body)))?.body,

@@ -16,7 +16,7 @@ import type {
   ProviderRequest,
 } from '../provider.ts'
 import { aiplatformUrl } from './hosts.ts'
-import { type Endpoint, parseEndpoint } from './targets.ts'
+import { type Endpoint, parseEndpoint, unknownWay, waysOf } from './targets.ts'
 
 const toVerb = (
   { settings }: Pick<Channel, 'settings'>,
@@ -216,6 +216,8 @@ export const predictions: NonNullable<Provider['predictions']> = {
   async send(channel, name, verb, body) {
     const endpoint = parseEndpoint(channel.settings, name, true)
     if (!endpoint) throw badRequest('endpoint', `'${name}' names no endpoint.`)
+    // Configured ones only: an endpoint's number alone must not open someone else's tune.
+    if (!Object.hasOwn(waysOf(channel.settings), endpoint.id)) throw unknownWay(endpoint.id)
     if (verb === 'predict' && !isRecord(parseJson(encoder.encode(body))))
       throw badRequest(null, 'The body is not a JSON object.', 'invalid_json')
     return channel.open(toVerb(channel, endpoint, verb, body))

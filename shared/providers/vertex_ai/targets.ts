@@ -65,19 +65,18 @@ const PUBLISHED = /^(?:publishers\/google\/models\/|google\/)?([A-Za-z0-9][\w.@-
 
 /**
  * Where and how a chat request goes.
- * @param request `isTune` says whether the registry knows the model as a job's tune; absent where nobody has looked
+ * @param request `isTune`: one of a job's own endpoints, which needs no configuration. Any other is only called if it is configured: whoever
+ *   knows an endpoint's number could otherwise call someone else's tune.
  * @throws {ApiError} 400 for an endpoint of which nobody said how to call it
  */
 export const targetOf = (
   settings: Settings,
-  { body: { model }, isTune }: Pick<ChatRequest, 'body'> & { isTune?: boolean },
+  { body: { model }, isTune }: Pick<ChatRequest, 'body' | 'isTune'>,
 ): Target => {
   const endpoint = parseEndpoint(settings, model)
   if (endpoint) {
-    // A job's tune is known by its resource name where nobody has looked it up.
-    const isKnown = isTune ?? parseResource(model) !== undefined
     const ways = waysOf(settings)
-    const way = Object.hasOwn(ways, endpoint.id) ? ways[endpoint.id] : isKnown ? 'generate' : undefined
+    const way = Object.hasOwn(ways, endpoint.id) ? ways[endpoint.id] : isTune ? 'generate' : undefined
     if (way === undefined) throw unknownWay(endpoint.id)
     if (way !== 'generate') return { way, endpoint }
     const place = { project: endpoint.project, location: servingLocation(endpoint.location) }
@@ -94,7 +93,7 @@ export const targetOf = (
   }
 }
 
-const unknownWay = (id: string) =>
+export const unknownWay = (id: string) =>
   badRequest(
     'model',
     `It is not known how the endpoint '${id}' is called: add "${id}" to the connection's endpoints in tunegate.config.ts (or to VERTEX_ENDPOINTS), as one of ${WAYS.join(', ')}; 'generate' is for tuned Gemini models.`,

@@ -39,7 +39,7 @@ describe('recordings', () => {
   }
   const sent = async (body: Body, dropParams = false) => {
     const { channel, requests } = channelOf(() => ({ body: reply }), { ...SETTINGS, project: 'proj-x' })
-    await vertexAi.chat.complete(channel, { text: '', body: body as never, dropParams })
+    await vertexAi.chat.complete(channel, { text: '', body: body as never, dropParams, isTune: true })
     return requests.map(wire)[0]
   }
 

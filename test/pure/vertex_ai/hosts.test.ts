@@ -114,7 +114,6 @@ describe('what a model name means', () => {
     ['google/gemini-3.5-flash', model('gemini-3.5-flash')],
     ['publishers/google/models/gemini-3.1-flash-lite', model('gemini-3.1-flash-lite')],
     ['gemini-2.5-flash', model('gemini-2.5-flash', 'us-central1')],
-    ['projects/12/locations/europe-west4/endpoints/77', speaker('12', 'eu', 'endpoints', '77')],
     ['endpoints/9004', speaker('proj-x', 'us', 'endpoints', '9004')],
     [
       'endpoints/9001',
@@ -129,6 +128,13 @@ describe('what a model name means', () => {
       { way: 'chat', endpoint: { project: 'p2', location: 'us-east1', id: '9003' } },
     ],
   ])('%s', (name, expected) => expect(target(name)).toEqual(expected))
+
+  it("a job's own tune is called as Gemini, and no one else's by its number", () => {
+    const name = 'projects/12/locations/europe-west4/endpoints/77'
+    expect(target(name, true)).toEqual(speaker('12', 'eu', 'endpoints', '77'))
+    expect(() => target(name, false)).toThrow(/'77'/)
+    expect(() => target(name)).toThrow(/'77'/)
+  })
 
   it('an endpoint of which nothing is known is not guessed at', () => {
     for (const name of ['endpoints/1', 'p2/us-east1/endpoints/1', 'endpoints/constructor'])

@@ -131,10 +131,16 @@ it.each([
   ['p2/us-east1/endpoints/7', '/v1beta1/projects/p2/locations/us-east1/endpoints/7'],
   ['projects/p2/locations/us-east1/endpoints/7', '/v1beta1/projects/p2/locations/us-east1/endpoints/7'],
 ])('passes through to %s', async (endpoint, path) => {
-  const { channel, requests } = channelOf(() => ({ body: { predictions: [] } }))
+  const configured = { ...SETTINGS, endpoints: JSON.stringify({ 7: 'raw' }) }
+  const { channel, requests } = channelOf(() => ({ body: { predictions: [] } }), configured)
   await vertexAi.predictions?.send(channel, endpoint, 'rawPredict', 'anything')
   expect(requests[0]).toMatchObject({ method: 'POST', body: 'anything', repeat: 'never' })
   expect(requests[0]?.url.pathname).toBe(`${path}:rawPredict`)
+})
+it('opens no endpoint that is not configured', async () => {
+  const { channel, requests } = channelOf(() => ({}))
+  await expect(vertexAi.predictions?.send(channel, '8', 'predict', '{}')).rejects.toThrow(/'8'/)
+  expect(requests).toEqual([])
 })
 it.each(['a/b', '../x', 'projects/p/locations/l/models/1', ''])('%j is no endpoint', async endpoint => {
   const { channel, requests } = channelOf(() => ({}))
