@@ -55,7 +55,8 @@ export const json = <T extends z.ZodType>(schema: T) =>
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
 export const assertJson = (headers: Headers): void => {
-  if (!/^application\/([\w.-]+\+)?json\b/i.test(headers.get('content-type') ?? '')) {
+  const type = headers.get('content-type')
+  if (type !== 'application/json' && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) {
     throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
   }
 }

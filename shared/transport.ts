@@ -62,7 +62,7 @@ export interface Transport {
 }
 
 export interface TransportOptions {
-  fetch: (request: Request) => Promise<Response>
+  fetch(request: Request | string, init?: RequestInit): Promise<Response>
   clock: Clock
   retries: Config['retries']
   /** The one origin that need not be public: the local sandbox. */
@@ -131,7 +131,7 @@ export const createTransport = ({
     })
     const answered = async () => {
       const init: RequestInit = { method, headers, redirect: 'manual', ...(body !== undefined && { body }) }
-      const response = await fetch(new Request(url, init))
+      const response = await fetch(url.href, init)
       if (response.status >= 300 && response.status < 400) throw new TransportError('redirected')
       return read(response)
     }

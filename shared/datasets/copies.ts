@@ -65,7 +65,8 @@ export const ensureCopy = async (
   const { name, account, provider, channel } = connection
   const isSame = (copy: FileCopy) => copy.account === account && copy.format === format
   const existing = file.copies.find(isSame)
-  if (existing && (await isThere(connection, existing.native_id)))
+  const isTaken = existing && (dropParams || !existing.is_lossy)
+  if (isTaken && (await isThere(connection, existing.native_id)))
     return { id: existing.native_id, dropped: [] }
 
   const open = async () => (await readFile(context, file)).body
@@ -91,7 +92,13 @@ export const ensureCopy = async (
     ...value,
     copies: [
       ...value.copies.filter(copy => !isSame(copy)),
-      { connection: name, account, format, native_id: id },
+      {
+        connection: name,
+        account,
+        format,
+        native_id: id,
+        ...(found.lossCount > 0 && { is_lossy: true as const }),
+      },
     ],
   }))
   return { id, dropped: found.losses }

@@ -13,6 +13,8 @@ export interface FileCopy {
   /** What the bytes are there: our own, or a provider's format. Null for what a provider made itself. */
   format: DatasetFormat | null
   native_id: string
+  /** Something was left out on the way, because the caller asked for that. */
+  is_lossy?: true
 }
 
 export interface FileRecord {

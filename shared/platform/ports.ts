@@ -113,7 +113,7 @@ export interface Platform {
   environment: Environment
   clock: Clock
   ids: Ids
-  fetch: (request: Request) => Promise<Response>
+  fetch(request: Request | string, init?: RequestInit): Promise<Response>
   /**
    * Passes a body that `fetch` gave on as it is, by the platform's own means, and appends what `atEnd` makes of its last bytes
    * and of the error that broke it, if one did. Cancelling the result cancels the body.

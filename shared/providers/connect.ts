@@ -213,15 +213,26 @@ export const reconnect = async (
   { timeout }: Pick<Wish, 'timeout'> = {},
 ): Promise<Connection> => {
   if (account === name) return connect(context, name, { timeout })
-  const { credentials } = context
-  const connection = credentials?.api_key
-    ? await connect(context, name, { ...credentials, timeout })
-    : undefined
+  const connection = await connectWithOwn(context, name, timeout)
   if (connection?.account === account) return connection
   throw new ApiError({
     status: 409,
     code: 'credentials_required',
-    message: `This was made with a key of the request, which the gateway has not kept: give the same key again, in the header x-tunegate-api-key.`,
+    message:
+      'This was made with credentials of a request, which the gateway has not kept: give the same again, in the headers (x-tunegate-api-key and its kin).',
+  })
+}
+
+/** The connection as the request's own credentials open it; undefined when it has none, or none of use there. */
+const connectWithOwn = async (
+  context: Context,
+  name: string,
+  timeout: number | undefined,
+): Promise<Connection | undefined> => {
+  if (!context.credentials) return undefined
+  return connect(context, name, { ...context.credentials, timeout }).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 400) return undefined
+    throw error
   })
 }
 

@@ -57,7 +57,7 @@ const deploymentName = ({ job }: ModelRecord) => OWN_PREFIX + job.replace(/^ftjo
 /** Whether a name can only be that of a deployment made here. */
 export const isDeploymentName = (name: string): boolean => name.startsWith(OWN_PREFIX)
 
-/** Deploys a model. One that is deployed, or on its way, is answered as it is. */
+/** Deploys a model. One that is deployed, or on its way, is answered as it is; one that is gone is deployed anew. */
 export const deployModel = async (
   context: Context,
   model: ModelRecord,
@@ -65,9 +65,12 @@ export const deployModel = async (
 ): Promise<ModelRecord> => {
   const connection = await connectionOf(context, model)
   const deployments = deploymentsOf(connection)
-  if (model.deployment && model.deployment.status !== 'failed')
-    return refreshDeployment(context, model, connection)
-  return record(context, model, await deployments.create(connection.channel, job, deploymentName(model)))
+  if (model.deployment && model.deployment.status !== 'failed') {
+    const known = await refreshDeployment(context, model, connection)
+    if (known.deployment) return known
+  }
+  const created = await deployments.create(connection.channel, job, deploymentName(model))
+  return record(context, { ...model, deployment: null }, created)
 }
 
 /** A model's deployment as it stands at the provider now. */
@@ -91,9 +94,12 @@ export const refreshDeployment = async (
   }
 }
 
-/** Takes a deployment down; the model stays and can be deployed again. */
-export const undeployModel = async (context: Context, model: ModelRecord): Promise<void> => {
-  if (!model.deployment) return
+/**
+ * Takes a deployment down; the model stays and can be deployed again.
+ * @returns whether there was one
+ */
+export const undeployModel = async (context: Context, model: ModelRecord): Promise<boolean> => {
+  if (!model.deployment) return false
   const connection = await connectionOf(context, model)
   try {
     await deploymentsOf(connection).delete(connection.channel, model.deployment.id)
@@ -101,6 +107,7 @@ export const undeployModel = async (context: Context, model: ModelRecord): Promi
     if (!(error instanceof ProviderFault && error.status === 404)) throw error
   }
   await record(context, model, null)
+  return true
 }
 
 /**

@@ -80,6 +80,6 @@ export const getDeployment = async (
 /** Takes the deployment of a job's model down (`DELETE …/deployment`). */
 export const deleteDeployment = async (context: Context, owner: string, id: string): Promise<void> => {
   const job = await findJob(context, owner, id)
-  await undeployModel(context, await modelOf(context, owner, job))
-  await tell(context, job, [{ level: 'info', message: 'The deployment was taken down.' }])
+  if (await undeployModel(context, await modelOf(context, owner, job)))
+    await tell(context, job, [{ level: 'info', message: 'The deployment was taken down.' }])
 }

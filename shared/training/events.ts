@@ -15,6 +15,11 @@ import { EVENTS, type EventRecord, type JobRecord } from './records.ts'
 export const eventId = (job: string, milliseconds: number, place: number) =>
   `ftevent-${toBase62(milliseconds, 8)}${toBase62(place, 4)}${job.slice(-8)}`
 
+/** Places there are within a millisecond. */
+const PLACES = 62 ** 4
+/** Keeps apart what is told within the same millisecond. */
+let told = 0
+
 /** Writes what the gateway itself has to say about a job. */
 export const tell = async (
   context: Context,
@@ -23,10 +28,10 @@ export const tell = async (
 ): Promise<void> => {
   const now = context.platform.clock.now()
   const records = said.map(
-    ({ level, message, data = {} }, place): EventRecord => ({
+    ({ level, message, data = {} }): EventRecord => ({
       job: job.id,
       event: {
-        id: eventId(job.id, now, place),
+        id: eventId(job.id, now, told++ % PLACES),
         created_at: Math.floor(now / 1000),
         level,
         message,

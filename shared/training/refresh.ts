@@ -87,7 +87,8 @@ export const recordNative = async (
 
 /** Where a provider has no events of its own, its changes of state are told in their place. */
 const tellChange = async (context: Context, before: JobRecord, after: JobRecord): Promise<void> => {
-  if (before.native?.nativeStatus === after.native?.nativeStatus) return
+  // One native word may stand for several of ours: Bedrock's `InProgress` is queued, validating or running.
+  if (before.native?.nativeStatus === after.native?.nativeStatus && before.status === after.status) return
   const { nativeStatus, facts } = after.native ?? {}
   await tell(context, after, [
     {

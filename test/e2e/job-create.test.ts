@@ -126,7 +126,6 @@ describe('fine_tuning.jobs.create', () => {
     expect(body).toEqual({
       model: 'gpt-4.1-mini',
       training_file: NATIVE_FILE,
-      seed: SEED,
       metadata: { tunegate_job: job.id },
       method: { type: 'supervised' },
       ...sent,

@@ -102,7 +102,7 @@ describe('the credential chain, in workerd', () => {
       config: REQUEST,
       platform: {
         fetch: async request => {
-          called.push(request.url)
+          called.push(new Request(request).url)
           return new Response('{}')
         },
       },

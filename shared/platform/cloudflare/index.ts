@@ -52,7 +52,7 @@ export const createCloudflarePlatform = (
   environment: createEnvironment(bindings),
   clock,
   ids,
-  fetch: request => fetch(request),
+  fetch: (request, init) => fetch(request, init),
   endsCallsWithRequest: true,
   sizedBody,
   relay,

@@ -2,9 +2,17 @@
 import type { ChatRequest, Provider, ProviderRequest, Settings } from '../provider.ts'
 import { urlOf } from './url.ts'
 
+/** Made once for a connection's settings, which live as long as their cache: a URL costs more than all else here. */
+const urls = new WeakMap<Settings, URL>()
+const chatUrl = (settings: Settings): URL => {
+  const known = urls.get(settings) ?? urlOf(settings, ['chat', 'completions'])
+  urls.set(settings, known)
+  return known
+}
+
 export const toRequest = (settings: Settings, { text }: Pick<ChatRequest, 'text'>): ProviderRequest => ({
   method: 'POST',
-  url: urlOf(settings, ['chat', 'completions']),
+  url: chatUrl(settings),
   headers: { 'content-type': 'application/json' },
   body: text,
   // The official clients repeat a completion themselves; twice repeated is paid twice.

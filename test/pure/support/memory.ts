@@ -178,7 +178,8 @@ const relay: Platform['relay'] = (body, atEnd) => {
   })
 }
 
-export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
+/** @param answer the network */
+export const memoryPlatform = (answer: (request: Request) => Promise<Response>): MemoryPlatform => {
   const clock = fakeClock()
   const platform: MemoryPlatform = {
     store: memoryStore(),
@@ -189,7 +190,7 @@ export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
     vault: {},
     environment: { get: name => platform.variables[name] },
     secrets: { get: async name => platform.vault[name] },
-    fetch,
+    fetch: (request, init) => answer(new Request(request, init)),
     sizedBody: (pieces, size) =>
       new ReadableStream<Uint8Array>({
         async start(controller) {
