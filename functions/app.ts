@@ -2,63 +2,77 @@
  * The Hono app: middleware, routes, the one error handler.
  * @module
  */
-import { Hono, type Context as HonoContext } from 'hono'
-import { requestId } from 'hono/request-id'
+import { Hono } from 'hono'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
-import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
-import { createTransport } from '../shared/transport.ts'
-import { completions } from './completions.ts'
+import type { Platform } from '../shared/platform/index.ts'
+import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
+import { RequestContext, type Shared, shareContext } from './context.ts'
 import { files } from './files.ts'
-import { type AppEnv, asAdmin, asOwner, jsonLimit, logFailure, toErrorAnswer } from './http.ts'
+import {
+  type AppEnv,
+  asAdmin,
+  asOwner,
+  type Guard,
+  jsonLimit,
+  logFailure,
+  requestIdOf,
+  toErrorAnswer,
+} from './http.ts'
 import { jobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { models } from './models.ts'
+import { predictions } from './predictions.ts'
+
+/** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
+const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
+  { path: '/v1/chat/', guard: asOwner, isJson: true },
+  { path: '/v1/files', guard: asOwner, isJson: false },
+  { path: '/v1/fine_tuning/', guard: asOwner, isJson: true },
+  { path: '/v1/models', guard: asOwner, isJson: false },
+  { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
+  { path: '/v1/keys', guard: asAdmin, isJson: true },
+]
 
 /** Builds the app for a configuration. One app serves all requests of an isolate; its caches may vanish with it. */
 export const createApp = (config: Config) => {
   const caches = createCaches()
   const limit = jsonLimit(config.limits.jsonBody)
+  const shared = new WeakMap<Platform, Shared>()
+  const share = (platform: Platform): Shared => {
+    const known = shared.get(platform) ?? shareContext(config, caches, platform)
+    shared.set(platform, known)
+    return known
+  }
 
   const app = new Hono<AppEnv>()
-    .use(requestId({ generator: () => `req_${crypto.randomUUID().replaceAll('-', '')}` }))
+    // One step for all that every request needs: each further one costs every completion.
     .use(async (c, next) => {
-      const { platform } = c.env
-      const apiKey = c.req.header('x-tunegate-api-key')
-      const apiBase = c.req.header('x-tunegate-api-base')
-      const context: Context = {
-        config,
-        platform,
-        caches,
-        transport: createTransport({
-          fetch: platform.fetch,
-          clock: platform.clock,
-          retries: config.retries,
-          allowedOrigin: platform.environment.get('TUNEGATE_SANDBOX_ORIGIN'),
-        }),
-        credentials:
-          apiKey === undefined && apiBase === undefined
-            ? undefined
-            : {
-                ...(apiKey !== undefined && { api_key: apiKey }),
-                ...(apiBase !== undefined && { api_base: apiBase }),
-              },
-        signal: c.req.raw.signal,
-      }
+      const id = requestIdOf(c.req.raw.headers)
+      const context = new RequestContext(share(c.env.platform), c.req.raw)
+      c.set('requestId', id)
       c.set('context', context)
-      await next()
+      const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
+      if (door) c.set('owner', await door.guard(context, c.req.raw.headers))
+      await (door?.isJson ? limit(c, next) : next())
+      c.res.headers.set('x-request-id', id)
     })
-    .use('/v1/keys/*', asAdmin, limit)
-    .use('/v1/files/*', asOwner)
-    .use('/v1/fine_tuning/*', asOwner, limit)
-    .use('/v1/chat/*', asOwner, limit)
-    .use('/v1/models/*', asOwner)
     .route('/v1/keys', keys)
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
+    .route('/v1/vertex_ai/endpoints', predictions)
+
+  /** An answer made by hand takes none of the headers set so far: the request's id is named again. */
+  const answer = (id: string, error: ApiError): Response =>
+    Response.json(error.toBody(), { status: error.status, headers: { ...error.headers, 'x-request-id': id } })
+  const answerFailure = (id: string, thrown: unknown): Response => {
+    const error = toErrorAnswer(thrown)
+    if (error.code === 'internal_error') logFailure(id, thrown)
+    return answer(id, error)
+  }
 
   app.notFound(c => {
     // The path is known with another method: that is a 405 (RFC 9110, 15.5.6).
@@ -76,22 +90,26 @@ export const createApp = (config: Config) => {
             code: 'unknown_url',
             message: `Unknown URL (${c.req.method} ${c.req.path}).`,
           })
-    return answer(c, error)
+    return answer(c.get('requestId'), error)
   })
-  app.onError((thrown, c) => {
-    const error = toErrorAnswer(thrown)
-    if (error.code === 'internal_error') logFailure(c.get('requestId'), thrown)
-    return answer(c, error)
-  })
+  app.onError((thrown, c) => answerFailure(c.get('requestId'), thrown))
+
+  const routed = app.fetch
+  app.fetch = (request, env, execution) => {
+    if (!env || !('platform' in env) || !isPlainCompletion(request, config.limits.jsonBody)) {
+      return routed(request, env, execution)
+    }
+    const id = requestIdOf(request.headers)
+    return answerCompletion(new RequestContext(share(env.platform), request), request).then(
+      response => {
+        response.headers.set('x-request-id', id)
+        return response
+      },
+      thrown => answerFailure(id, thrown),
+    )
+  }
   return app
 }
-
-/** An answer made by hand takes none of the headers set so far: the request's id is named again. */
-const answer = (c: HonoContext<AppEnv>, error: ApiError): Response =>
-  Response.json(error.toBody(), {
-    status: error.status,
-    headers: { ...error.headers, 'x-request-id': c.get('requestId') },
-  })
 
 /** The methods a path is served with. */
 const methodsOf = (app: Pick<Hono<AppEnv>, 'routes' | 'router'>, path: string): string[] =>

@@ -1,10 +1,28 @@
 /** `/v1/chat/completions` */
 import { Hono } from 'hono'
+import type { Context } from '../shared/context.ts'
 import { complete } from '../shared/serving/index.ts'
-import { type AppEnv, jsonOnly } from './http.ts'
+import { type AppEnv, asOwner, assertJson, jsonOnly } from './http.ts'
 
-export const completions = new Hono<AppEnv>().post('/', jsonOnly, async c => {
-  const answer = await complete(c.var.context, c.var.owner, await c.req.text())
-  answer.headers.set('x-request-id', c.var.requestId)
-  return answer
-})
+const PATH = '/v1/chat/completions'
+
+export const completions = new Hono<AppEnv>().post('/', jsonOnly, async c =>
+  complete(c.get('context'), c.get('owner'), await c.req.raw.text()),
+)
+
+/**
+ * Whether a request can be answered without the router, which costs a completion as much as everything else the gateway
+ * does for it. What is out of the ordinary (a query, a body of unannounced length) takes the ordinary way.
+ */
+export const isPlainCompletion = ({ method, url, headers }: Request, mostBytes: number): boolean =>
+  method === 'POST' &&
+  url.endsWith(PATH) &&
+  url.indexOf('/', 'https://'.length) === url.length - PATH.length &&
+  Number(headers.get('content-length') ?? Number.NaN) <= mostBytes
+
+/** The same as the route's, from the request itself. */
+export const answerCompletion = async (context: Context, request: Request): Promise<Response> => {
+  const owner = await asOwner(context, request.headers)
+  assertJson(request.headers)
+  return complete(context, owner, await request.text())
+}

@@ -13,24 +13,33 @@ import type { Context } from '../shared/context.ts'
 import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
+import type { RequestContext } from './context.ts'
 
 export interface AppEnv {
   Bindings: { platform: Platform }
-  Variables: { requestId: string; context: Context; owner: string }
+  Variables: { requestId: string; context: RequestContext; owner: string }
 }
 
-/** Lets in whoever has a gateway key; records belong to its owner. */
-export const asOwner: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
-  const key = await authenticate(c.var.context, bearerOf(c.req.header('authorization')))
-  c.set('owner', key.owner)
-  await next()
-})
+/** Decides who a request comes from. @returns the owner of what it may see. @throws {ApiError} 401 */
+export type Guard = (context: Context, headers: Headers) => Promise<string>
 
-/** Lets in the deployment's admin only. */
-export const asAdmin: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
-  await requireAdmin(c.var.context, bearerOf(c.req.header('authorization')))
-  await next()
-})
+/** Lets in whoever has a gateway key; records belong to its owner. */
+export const asOwner: Guard = async (context, headers) =>
+  (await authenticate(context, bearerOf(headers.get('authorization')))).owner
+
+/** Lets in the deployment's admin only, who owns nothing. */
+export const asAdmin: Guard = async (context, headers) => {
+  await requireAdmin(context, bearerOf(headers.get('authorization')))
+  return ''
+}
+
+/** A caller's own id for a request, if it can stand in a header and a log; else a new one. */
+export const requestIdOf = (headers: Headers): string => {
+  const given = headers.get('x-request-id')
+  return given !== null && /^[\w-]{1,128}$/.test(given)
+    ? given
+    : `req_${crypto.randomUUID().replaceAll('-', '')}`
+}
 
 /** The query, checked; a parameter that is not known is refused. */
 export const query = <T extends z.ZodType>(schema: T) =>
@@ -45,25 +54,37 @@ export const json = <T extends z.ZodType>(schema: T) =>
   })
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
-export const jsonOnly: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
-  if (!/^application\/([\w.-]+\+)?json\b/i.test(c.req.header('content-type') ?? '')) {
+export const assertJson = (headers: Headers): void => {
+  const type = headers.get('content-type')
+  if (type !== 'application/json' && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) {
     throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
   }
+}
+
+/** {@link assertJson} for a route. */
+export const jsonOnly: MiddlewareHandler<AppEnv> = createMiddleware<AppEnv>(async (c, next) => {
+  assertJson(c.req.raw.headers)
   await next()
 })
 
 /** Refuses a JSON body beyond the limit, announced or not. */
-export const jsonLimit = (bytes: number): MiddlewareHandler =>
-  bodyLimit({
-    maxSize: bytes,
-    onError() {
-      throw new ApiError({
-        status: 413,
-        code: 'body_too_large',
-        message: `The body is too large: this gateway takes JSON of up to ${bytes} bytes.`,
-      })
-    },
-  })
+export const jsonLimit = (bytes: number): MiddlewareHandler => {
+  const refuse = (): never => {
+    throw new ApiError({
+      status: 413,
+      code: 'body_too_large',
+      message: `The body is too large: this gateway takes JSON of up to ${bytes} bytes.`,
+    })
+  }
+  const counting = bodyLimit({ maxSize: bytes, onError: refuse })
+  return async (c, next) => {
+    const announced = c.req.raw.headers.get('content-length')
+    // Only a body of unannounced length has to be counted as it comes.
+    if (announced === null && c.req.raw.body !== null) return counting(c, next)
+    if (Number(announced) > bytes) refuse()
+    return next()
+  }
+}
 
 const HTTP_ERRORS: Record<number, () => ApiError> = {
   // Hono's validator, on a body that is not JSON.

@@ -4,6 +4,9 @@ import { checkpointsQuery, eventsQuery, jobRequest, jobsQuery, list } from '../s
 import {
   type Command,
   commandJob,
+  deleteDeployment,
+  deployJob,
+  getDeployment,
   getJob,
   jobCheckpoints,
   jobEvents,
@@ -32,7 +35,7 @@ const routes = new Hono<AppEnv>()
     const { context, owner } = c.var
     const request = c.req.valid('json')
     // A client that leaves must not leave a job half made: the work goes on without it.
-    const work = submitJob({ ...context, signal: undefined }, owner, request)
+    const work = submitJob(context.detached(), owner, request)
     context.platform.defer(work.catch(() => undefined))
     return c.json(toJobObject(await work))
   })
@@ -48,6 +51,17 @@ const routes = new Hono<AppEnv>()
   .get('/:id/checkpoints', query(checkpointsQuery), async c =>
     c.json(await jobCheckpoints(c.var.context, c.var.owner, c.req.param('id'), c.req.valid('query'))),
   )
+
+routes
+  .post('/:id/deploy', async c => c.json(await deployJob(c.var.context, c.var.owner, c.req.param('id'))))
+  .get('/:id/deployment', async c =>
+    c.json(await getDeployment(c.var.context, c.var.owner, c.req.param('id'))),
+  )
+  .delete('/:id/deployment', async c => {
+    const id = c.req.param('id')
+    await deleteDeployment(c.var.context, c.var.owner, id)
+    return c.json({ id, object: 'fine_tuning.job.deployment' as const, deleted: true })
+  })
 
 for (const command of COMMANDS) {
   routes.post(`/:id/${command}`, async c =>

@@ -1,13 +1,21 @@
 /** Cloudflare's entry. */
-import type { ExecutionContext } from '@cloudflare/workers-types'
+import { waitUntil } from 'cloudflare:workers'
 import { type Bindings, createCloudflarePlatform } from '../shared/platform/cloudflare/index.ts'
+import type { Platform } from '../shared/platform/index.ts'
 import config from '../tunegate.config.ts'
 import { createApp } from './app.ts'
 
 const app = createApp(config)
 
+/** One platform for each set of bindings: an isolate keeps its own for as long as it lives. */
+const platforms = new WeakMap<Bindings, Platform>()
+const platformOf = (bindings: Bindings): Platform => {
+  const platform = platforms.get(bindings) ?? createCloudflarePlatform(bindings, waitUntil)
+  platforms.set(bindings, platform)
+  return platform
+}
+
 // biome-ignore lint/style/noDefaultExport: a Worker is its default export
 export default {
-  fetch: (request: Request, bindings: Bindings, context: ExecutionContext) =>
-    app.fetch(request, { platform: createCloudflarePlatform(bindings, context) }),
+  fetch: (request: Request, bindings: Bindings) => app.fetch(request, { platform: platformOf(bindings) }),
 }

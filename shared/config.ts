@@ -3,20 +3,76 @@
  * @module
  */
 
-/** A literal, or where to find the value: an environment variable, or a platform secret. */
+/** A literal, or where to find the value. Prefer a secret's name: the file is part of the repository. */
 export type ConfigValue = string | { env: string } | { secret: string }
 
-/** A named account at a provider. Fields left out are looked up in the environment, then in the platform's secrets. */
-export interface ConnectionConfig {
-  provider: string
-  /** Prefer `{ secret: 'NAME' }` over a literal: the file is part of the repository. */
-  apiKey?: ConfigValue
-  baseUrl?: ConfigValue
-  organization?: ConfigValue
-  project?: ConfigValue
+type Fields<Name extends string> = Partial<Record<Name, ConfigValue>>
+
+interface Common {
   /** Seconds to wait for this provider's answer; over the deployment's `timeoutSeconds`. */
   timeoutSeconds?: number
 }
+
+/** OpenAI, or anything that speaks its fine-tuning API under another base URL. */
+export interface OpenAIConnection extends Common, Fields<'apiKey' | 'baseUrl' | 'organization' | 'project'> {
+  provider: 'openai' | 'openai_compatible'
+}
+
+/** One Azure OpenAI resource. An `apiVersion` chooses the dated API. */
+export interface AzureConnection
+  extends Common,
+    Fields<
+      | 'apiKey'
+      | 'baseUrl'
+      | 'apiVersion'
+      | 'tenantId'
+      | 'clientId'
+      | 'clientSecret'
+      | 'federatedToken'
+      | 'loginUrl'
+      | 'armUrl'
+      | 'subscriptionId'
+      | 'resourceGroup'
+      | 'account'
+      | 'deploymentSku'
+      | 'deploymentCapacity'
+    > {
+  provider: 'azure'
+}
+
+/** One project and location of Vertex AI, with the bucket its datasets go to. */
+export interface VertexConnection
+  extends Common,
+    Fields<
+      'credentials' | 'accessToken' | 'project' | 'location' | 'bucket' | 'aiplatformUrl' | 'storageUrl'
+    > {
+  provider: 'vertex_ai'
+  /** How online prediction endpoints are called, by their id; a tuned Gemini's own is known without. */
+  endpoints?: Record<string, 'generate' | 'predict' | 'raw' | 'chat'>
+}
+
+/** One AWS account and region, with the bucket its datasets go to and the role its jobs run under. */
+export interface BedrockConnection
+  extends Common,
+    Fields<
+      | 'accessKeyId'
+      | 'secretAccessKey'
+      | 'sessionToken'
+      | 'apiKey'
+      | 'region'
+      | 'roleArn'
+      | 'bucket'
+      | 'prefix'
+      | 'bedrockUrl'
+      | 'runtimeUrl'
+      | 's3Url'
+      | 'provisionedUnits'
+    > {
+  provider: 'bedrock'
+}
+
+/** A named account at a provider. Fields left out are looked up in the environment, then in the platform's secrets. */
+export type ConnectionConfig = OpenAIConnection | AzureConnection | VertexConnection | BedrockConnection
 
 export interface Config {
   connections: Record<string, ConnectionConfig>
@@ -33,7 +89,13 @@ export interface Config {
 }
 
 const STANDARD: Config = {
-  connections: { openai: { provider: 'openai' } },
+  connections: {
+    openai: { provider: 'openai' },
+    azure: { provider: 'azure' },
+    vertex_ai: { provider: 'vertex_ai' },
+    bedrock: { provider: 'bedrock' },
+    openai_compatible: { provider: 'openai_compatible' },
+  },
   defaultConnection: 'openai',
   requestCredentials: false,
   timeoutSeconds: 600,

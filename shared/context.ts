@@ -4,18 +4,21 @@
  */
 import type { Caches } from './caches.ts'
 import type { Config } from './config.ts'
+import type { RequestCredentials } from './openai/index.ts'
 import type { Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
 export interface Context {
-  config: Config
-  platform: Platform
-  transport: Transport
-  caches: Caches
-  /** A provider's key, and with it perhaps a host, that came with this request; never stored. */
-  credentials?: { api_key?: string; api_base?: string } | undefined
+  readonly config: Config
+  readonly platform: Platform
+  readonly transport: Transport
+  readonly caches: Caches
+  /** The provider or connection named outside the body, in a header or the query. */
+  readonly provider?: string | undefined
+  /** A provider's credentials that came in headers of this request; never stored. */
+  readonly credentials?: RequestCredentials | undefined
   /** Aborts when the client has gone. */
-  signal?: AbortSignal | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Unix seconds, the unit of every time in the API. */

@@ -13,16 +13,23 @@ import type { Clock } from './platform/index.ts'
 export type Repeat = 'always' | 'if-refused' | 'never'
 
 export interface OutboundRequest {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
   url: URL
   headers: Record<string, string>
   /** A stream is opened anew for each attempt: a spent one could not be repeated. */
-  body?: string | (() => Promise<ReadableStream<Uint8Array>>)
+  body?: string | Uint8Array<ArrayBuffer> | (() => Promise<ReadableStream<Uint8Array>>)
   repeat: Repeat
+  /** Statuses that are an answer though they are a 3xx, e.g. the 308 of an upload session: "go on". */
+  accept?: readonly number[]
   /** For `call`, and for errors, the time to the whole answer; for `open` the time to its headers. */
   timeoutMs: number
   /** Ends the call when the client has gone. */
   signal?: AbortSignal | undefined
+  /**
+   * The call is the request's own and ends with it: where the platform sees to that itself, no abort signal is made, which
+   * is a seventh of what a completion costs in workerd.
+   */
+  endsWithRequest?: boolean
 }
 
 /** An answer read whole. Any status. */
@@ -55,11 +62,13 @@ export interface Transport {
 }
 
 export interface TransportOptions {
-  fetch: (request: Request) => Promise<Response>
+  fetch(request: Request | string, init?: RequestInit): Promise<Response>
   clock: Clock
   retries: Config['retries']
   /** The one origin that need not be public: the local sandbox. */
   allowedOrigin?: string | undefined
+  /** Whether the platform ends a request's calls when the request ends (workerd). */
+  endsCallsWithRequest?: boolean
   /** 0 to 1. */
   random?: () => number
 }
@@ -108,8 +117,33 @@ export const createTransport = ({
   clock,
   retries,
   allowedOrigin,
+  endsCallsWithRequest = false,
   random = Math.random,
 }: TransportOptions): Transport => {
+  /** A call without a signal: when its time is over it is left to the platform, which ends it with the request. */
+  const attemptUnsignalled = async <T>(
+    { method, url, headers, timeoutMs, body }: OutboundRequest & { body?: string },
+    read: (response: Response) => Promise<T>,
+  ): Promise<T> => {
+    let timeout: ReturnType<typeof setTimeout> | undefined
+    const timedOut = new Promise<never>((_, reject) => {
+      timeout = setTimeout(() => reject(new TransportError('timeout')), timeoutMs)
+    })
+    const answered = async () => {
+      const init: RequestInit = { method, headers, redirect: 'manual', ...(body !== undefined && { body }) }
+      const response = await fetch(url.href, init)
+      if (response.status >= 300 && response.status < 400) throw new TransportError('redirected')
+      return read(response)
+    }
+    try {
+      return await Promise.race([answered(), timedOut])
+    } catch (cause) {
+      throw cause instanceof TransportError ? cause : new TransportError('unreachable', cause)
+    } finally {
+      clearTimeout(timeout)
+    }
+  }
+
   /** One attempt; `read` runs under the same time limit. */
   const attempt = async <T>(
     request: OutboundRequest,
@@ -128,7 +162,7 @@ export const createTransport = ({
       if (typeof body === 'string') init.body = body
       else if (body) Object.assign(init, { body, duplex: 'half' })
       const response = await fetch(new Request(url, init))
-      if (response.status >= 300 && response.status < 400) {
+      if (response.status >= 300 && response.status < 400 && !request.accept?.includes(response.status)) {
         await response.body?.cancel().catch(() => undefined)
         throw new TransportError('redirected')
       }
@@ -142,16 +176,24 @@ export const createTransport = ({
     }
   }
 
+  const carryOut = <T>(request: OutboundRequest, read: (response: Response) => Promise<T>): Promise<T> => {
+    const { body } = request
+    return endsCallsWithRequest && request.endsWithRequest && (body === undefined || typeof body === 'string')
+      ? attemptUnsignalled({ ...request, body }, read)
+      : attempt(request, read)
+  }
+
   const repeated = async <T extends Pick<Answer, 'status' | 'headers'>>(
     request: OutboundRequest,
     read: (response: Response) => Promise<T>,
   ): Promise<T> => {
     assertPublicUrl(request.url, allowedOrigin)
     for (let attempts = 0; ; attempts++) {
-      const outcome = await attempt(request, read).catch((error: unknown) => {
+      const outcome = await carryOut(request, read).catch((error: unknown) => {
         if (error instanceof TransportError) return error
         throw error
       })
+      if (!(outcome instanceof TransportError) && outcome.status < 400) return outcome
       const asked = outcome instanceof TransportError ? undefined : retryAfterMs(outcome.headers, clock.now())
       const delay =
         attempts < retries.count && mayRepeat(request.repeat, outcome)

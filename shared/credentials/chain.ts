@@ -3,7 +3,9 @@
  * field by field.
  * @module
  */
+
 import type { ConfigValue } from '../config.ts'
+import type { RequestCredential } from '../openai/index.ts'
 import type { Environment, Secrets } from '../platform/index.ts'
 
 export interface Sources {
@@ -15,6 +17,13 @@ export interface Sources {
 export interface FieldSpec {
   /** Name of the environment variable, and of the platform secret. */
   name: string
+  /** The field of a request that may bring it, where the deployment lets requests bring credentials. */
+  request?: RequestCredential
+  /**
+   * A `credential` proves who is calling; an `account` is what it may act on; a `place` says where. A request that brings a
+   * credential of its own gets nothing of the deployment's but places.
+   */
+  kind: 'credential' | 'account' | 'place'
   /** What to use when no source has the field. */
   fallback?: string
 }

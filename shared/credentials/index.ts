@@ -1,2 +1,6 @@
-/** The credential chain. */
+/** The credential chain, and tokens made of credentials. */
 export * from './chain.ts'
+export * from './entra.ts'
+export * from './google.ts'
+export * from './google-external.ts'
+export * from './tokens.ts'

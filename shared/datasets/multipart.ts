@@ -4,6 +4,7 @@
  */
 import { decodeField, type MultipartError, make, type PartInfo } from 'multipasta'
 import { ApiError } from '../openai/index.ts'
+import type { ChunkReader } from '../platform/index.ts'
 
 /** Bytes of a form field that is not a file. */
 const LONGEST_FIELD = 64 * 1024
@@ -72,12 +73,26 @@ const dashesFrom = (bytes: Uint8Array): number => {
   return bytes.length - start > MOST_DASHES ? bytes.length : start
 }
 
+/** Bytes of a boundary with all that belongs to it: line end, dashes on either side. */
+const LONGEST_BOUNDARY = 2 + MOST_DASHES + 4
+
+const plainChunks = (body: ReadableStream<Uint8Array>): ChunkReader => {
+  const reader = body.getReader()
+  return { next: async () => (await reader.read()).value, cancel: () => reader.cancel() }
+}
+
 /**
  * Reads a form whose parts may come in any order.
  * @param maxBytes of the whole body; beyond it the answer is a 413.
+ * @param chunks how the platform reads a body best
  * @throws {ApiError} When the body is no form with exactly one file.
  */
-export const readForm = async (request: Request, maxBytes: number, handlers: FormHandlers): Promise<void> => {
+export const readForm = async (
+  request: Request,
+  maxBytes: number,
+  handlers: FormHandlers,
+  chunks: (body: ReadableStream<Uint8Array>) => ChunkReader = plainChunks,
+): Promise<void> => {
   const contentType = request.headers.get('content-type') ?? ''
   if (!/^multipart\/form-data\s*;/i.test(contentType))
     throw malformed('the content type must be multipart/form-data')
@@ -131,7 +146,9 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
       if (name === undefined) refuse(WHY.InvalidDisposition)
       else if (++files > 1) refuse('it has more than one file')
       else handOn(() => handlers.onFile(name, filename))
+      isInFile = true
       return bytes => {
+        if (bytes === null) isInFile = false
         if (bytes !== null && bytes.length > 0 && !isDone) pending.push(bytes)
       }
     },
@@ -154,18 +171,26 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
     if (!isDone) parser.write(bytes.subarray(0, end))
   }
 
-  const reader = request.body.getReader()
+  const source = chunks(request.body)
+  /** Whether the parser is in the middle of the file, where it keeps nothing but what may be a boundary. */
+  let isInFile = false
+  /** A chunk that is parsed and handed on, and that the parser has kept nothing of. */
+  let spent: Uint8Array | undefined
   /** Reads and parses one chunk. @returns false at the end of the body. */
   const advance = async (): Promise<boolean> => {
     try {
-      const { value, done } = await reader.read()
-      if (done) {
+      const chunk = await source.next(spent)
+      if (chunk === undefined) {
         if (!isDone) parser.write(held)
         parser.end()
         return false
       }
-      received += value.length
-      parse(value)
+      received += chunk.length
+      // What the parser may keep at the end of a chunk, the beginning of a boundary, lies in memory of its own.
+      const end = Math.max(0, chunk.length - LONGEST_BOUNDARY)
+      parse(chunk.subarray(0, end))
+      parse(chunk.slice(end))
+      spent = isInFile ? chunk : undefined
       return true
     } catch (cause) {
       throw malformed('it cannot be read', cause)
@@ -181,7 +206,7 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
     if (fault) throw fault.error
     if (!isDone) throw malformed(WHY.EndNotReached)
   } catch (error) {
-    await drain(reader)
+    await drain(source)
     throw error
   }
 }
@@ -189,14 +214,14 @@ export const readForm = async (request: Request, maxBytes: number, handlers: For
 /** Bytes read and dropped after a refusal, so that a client still sending gets to see the answer. */
 const MOST_DRAINED = 64 * 1024 * 1024
 
-const drain = async (reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> => {
+const drain = async (source: ChunkReader): Promise<void> => {
   try {
     for (let drained = 0; drained < MOST_DRAINED; ) {
-      const { value, done } = await reader.read()
-      if (done) return
-      drained += value.length
+      const chunk = await source.next()
+      if (chunk === undefined) return
+      drained += chunk.length
     }
-    await reader.cancel()
+    await source.cancel()
   } catch {
     // The client has gone: there is no one left to answer.
   }

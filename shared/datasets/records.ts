@@ -4,12 +4,17 @@
  */
 import type { FileObject, FilePurpose } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
+import type { DatasetFormat } from '../providers/index.ts'
 
 /** Where else the same bytes are. Native ids mean something only within an account. */
 export interface FileCopy {
   connection: string
   account: string
+  /** What the bytes are there: our own, or a provider's format. Null for what a provider made itself. */
+  format: DatasetFormat | null
   native_id: string
+  /** Something was left out on the way, because the caller asked for that. */
+  is_lossy?: true
 }
 
 export interface FileRecord {
@@ -28,8 +33,6 @@ export interface FileRecord {
   bucket_key: string | null
   /** Lines of a training file, or null where it was not counted. */
   examples: number | null
-  /** Whether the bytes begin with a UTF-8 byte order mark, which providers refuse. */
-  has_byte_order_mark: boolean
   copies: FileCopy[]
 }
 

@@ -5,8 +5,7 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
-import { createMarkDetector } from './byte-order-mark.ts'
-import { readForm } from './multipart.ts'
+import { type FormHandlers, readForm } from './multipart.ts'
 import { FILES, type FileRecord } from './records.ts'
 import { createValidator } from './validator.ts'
 
@@ -28,11 +27,10 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   let filename: string | undefined
   // The purpose may come after the file: until it is known, the bytes are checked.
   const validator = createValidator()
-  const mark = createMarkDetector()
   const isUnchecked = () => fields.purpose !== undefined && fields.purpose !== VALIDATED_PURPOSE
 
   try {
-    await readForm(request, context.config.limits.file, {
+    const handlers: FormHandlers = {
       onField(name, value) {
         fields[name] = value
         if (name === 'purpose') check(uploadFields.pick({ purpose: true }), { purpose: value })
@@ -49,10 +47,10 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       },
       async onFileBytes(bytes) {
         if (!isUnchecked()) validator.write(bytes)
-        mark.write(bytes)
         await writer.write(bytes)
       },
-    })
+    }
+    await readForm(request, context.config.limits.file, handlers, context.platform.chunks)
     const { purpose, ...expiry } = check(uploadFields, fields)
     if (filename === undefined)
       throw badRequest('file', "Missing required parameter: 'file'.", 'missing_required_parameter')
@@ -76,7 +74,6 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       deleted_at: null,
       bucket_key: key,
       examples,
-      has_byte_order_mark: mark.found,
       copies: [],
     }
     await FILES.create(store, record)

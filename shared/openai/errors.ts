@@ -26,6 +26,7 @@ export type GatewayErrorCode =
   | 'method_not_allowed'
   | 'missing_api_key'
   | 'missing_required_parameter'
+  | 'model_not_deployed'
   | 'model_not_found'
   | 'permission_denied'
   | 'provider_authentication_failed'

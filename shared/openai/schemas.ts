@@ -62,19 +62,37 @@ const metadata = z
   .refine(pairs => Object.keys(pairs).length <= 16, 'must have at most 16 pairs')
   .refine(pairs => !(JOB_LABEL in pairs), `must not use the key "${JOB_LABEL}", which is the gateway's own`)
 
+const credentialFields = {
+  api_key: z.string().min(1).max(4096).optional(),
+  api_base: z.url({ protocol: /^https?$/ }).optional(),
+  api_version: z.string().min(1).max(64).optional(),
+  vertex_project: z.string().min(1).max(128).optional(),
+  vertex_location: z.string().min(1).max(64).optional(),
+  /** A service account's JSON, as an object or a string. */
+  vertex_credentials: z.union([z.string().min(1).max(16_384), z.record(z.string(), z.unknown())]).optional(),
+  aws_access_key_id: z.string().min(1).max(256).optional(),
+  aws_secret_access_key: z.string().min(1).max(256).optional(),
+  aws_session_token: z.string().min(1).max(4096).optional(),
+  aws_region_name: z.string().min(1).max(64).optional(),
+}
+/** A field of a request that brings a credential, or says where it is good. */
+export type RequestCredential = keyof typeof credentialFields
+
 /** Fields that choose the provider and its credentials; never sent upstream. */
 export const routingFields = {
   provider: z.string().min(1).max(64).optional(),
   custom_llm_provider: z.string().min(1).max(64).optional(),
   /** Seconds to wait for the provider. */
   timeout: z.number().positive().max(3600).optional(),
-  api_key: z.string().min(1).max(4096).optional(),
-  api_base: z.url({ protocol: /^https?$/ }).optional(),
+  /** Drops what the provider has no place for, and says so, instead of refusing it. */
+  drop_params: z.boolean().optional(),
+  ...credentialFields,
 }
 const routing = z.object(routingFields)
 export type Routing = z.infer<typeof routing>
+export type RequestCredentials = Pick<Routing, RequestCredential>
 export const ROUTING_FIELDS = Object.keys(routingFields) as readonly (keyof Routing)[]
-export const parseRouting = (body: object) => routing.safeParse(body)
+export const CREDENTIAL_FIELDS = Object.keys(credentialFields) as readonly RequestCredential[]
 
 export const jobRequest = z
   .strictObject({
@@ -87,6 +105,8 @@ export const jobRequest = z
     integrations: z.array(integration).max(5).nullish(),
     method: method.optional(),
     hyperparameters: z.strictObject(common).optional(),
+    /** What only one provider knows, under its name. */
+    provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
     ...routingFields,
   })
   .refine(body => !(body.method && body.hyperparameters), {

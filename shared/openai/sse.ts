@@ -21,7 +21,7 @@ const lastLine = (bytes: Uint8Array): Uint8Array => {
 
 /** An error as the last event of a stream: official clients throw it. It is never followed by `[DONE]`. */
 export const errorEvent = (error: ApiError): Uint8Array =>
-  encoder.encode(`\ndata: ${JSON.stringify(error.toBody())}\n\n`)
+  encoder.encode(`\n\ndata: ${JSON.stringify(error.toBody())}\n\n`)
 
 const join = (a: Uint8Array, b: Uint8Array): Uint8Array => {
   if (a.length === 0) return b
@@ -29,6 +29,12 @@ const join = (a: Uint8Array, b: Uint8Array): Uint8Array => {
   joined.set(a)
   joined.set(b, a.length)
   return joined
+}
+
+/** Whether a stream whose last bytes these are has ended as it should. */
+export const endsDone = (tail: Uint8Array): boolean => {
+  const line = lastLine(tail)
+  return line.length < DONE_BYTES && DONE.test(decoder.decode(line))
 }
 
 /**
@@ -49,7 +55,7 @@ export const guardEventStream = (
   const endsAfter = (bytes: Uint8Array): boolean => {
     const line = lastLine(bytes)
     if (line.length === 0) return isDone
-    return line.length < DONE_BYTES && DONE.test(decoder.decode(line))
+    return endsDone(line)
   }
 
   /** The whole lines so far; what follows the last line end waits for its rest. */

@@ -4,8 +4,8 @@
  */
 import type { Bucket, MultipartUpload } from './ports.ts'
 
-/** Bytes per part: above the 5 MiB that R2 and S3 ask for; with 10,000 parts, up to 78 GiB. */
-const PART_BYTES = 8 * 1024 * 1024
+/** Bytes per part: above the 5 MiB that R2 and S3 ask for; with 10,000 parts, up to 48 GiB. */
+const PART_BYTES = 5 * 1024 * 1024
 
 export interface BucketWriter {
   /** Bytes taken so far. */

@@ -94,6 +94,17 @@ export interface Ids {
   next(prefix: string): string
 }
 
+/** Reads a body piece by piece. */
+export interface ChunkReader {
+  /**
+   * @param spent an earlier chunk that nothing refers to any more: its memory is used again where the platform can, so that a
+   *   long body leaves no garbage. It must not be touched afterwards.
+   * @returns undefined at the end
+   */
+  next(spent?: Uint8Array): Promise<Uint8Array | undefined>
+  cancel(): Promise<void>
+}
+
 /** Everything the domain needs of the platform it runs on. */
 export interface Platform {
   store: Store
@@ -102,7 +113,19 @@ export interface Platform {
   environment: Environment
   clock: Clock
   ids: Ids
-  fetch: (request: Request) => Promise<Response>
+  fetch(request: Request | string, init?: RequestInit): Promise<Response>
+  /**
+   * Passes a body that `fetch` gave on as it is, by the platform's own means, and appends what `atEnd` makes of its last bytes
+   * and of the error that broke it, if one did. Cancelling the result cancels the body.
+   */
+  relay(
+    body: ReadableStream<Uint8Array>,
+    atEnd: (tail: Uint8Array, broken: { cause: unknown } | undefined) => Uint8Array | undefined,
+  ): ReadableStream<Uint8Array>
+  /** Reads a request's body in chunks that are worth their handling. */
+  chunks(body: ReadableStream<Uint8Array>): ChunkReader
+  /** Whether calls still under way are ended with the request that made them. */
+  endsCallsWithRequest: boolean
   /** A request body of known length out of pieces, streamed one after the other. */
   sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
   /** Lets work go on after the answer is sent. */

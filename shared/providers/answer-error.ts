@@ -30,15 +30,12 @@ const NO_STATUS: Record<Exclude<ProviderFault['status'], number>, Row> = {
 
 const DEFAULT_CODE: Record<number, ErrorCode> = { 429: 'rate_limit_exceeded' }
 
-/**
- * A provider refusing the deployment's own key is not the caller's fault: it must not look like a refusal of the
- * caller's key.
- */
-const AUTHENTICATION: Row = {
-  status: 502,
+/** Its code tells a refusal of the connection's credentials from one of the caller's own key; the setting is named. */
+const authentication = (setting: string | null): Row => ({
+  status: 401,
   code: 'provider_authentication_failed',
-  message: 'refused the credentials of this connection',
-}
+  message: `refused the credentials of this connection${setting === null ? '' : ` (${setting})`}`,
+})
 
 /** Every fault as an OpenAI error: 4xx, 429 and 5xx keep their status, silence becomes 502 or 504. */
 export const toAnswerError = (fault: ProviderFault): ApiError => {
@@ -47,7 +44,7 @@ export const toAnswerError = (fault: ProviderFault): ApiError => {
     typeof status !== 'number'
       ? NO_STATUS[status]
       : status === 401
-        ? AUTHENTICATION
+        ? authentication(param)
         : {
             status,
             code: fault.code ?? DEFAULT_CODE[status] ?? 'provider_error',

@@ -2,16 +2,16 @@
  * From a connection's name to a channel that can speak to it.
  * @module
  */
-import type { ConnectionConfig } from '../config.ts'
+import type { ConfigValue, ConnectionConfig } from '../config.ts'
 import type { Context } from '../context.ts'
-import { resolveField } from '../credentials/index.ts'
-import { ApiError, badRequest, type Routing } from '../openai/index.ts'
+import { createTokenCache, type FieldSpec, resolveField, type TokenSlot } from '../credentials/index.ts'
+import { ApiError, badRequest, CREDENTIAL_FIELDS, type Routing } from '../openai/index.ts'
 import type { Answer, OutboundRequest } from '../transport.ts'
 import { TransportError } from '../transport.ts'
 import { parseJson } from './json.ts'
 import {
+  type AuthTools,
   type Channel,
-  type ConnectionField,
   type Fault,
   type Provider,
   ProviderFault,
@@ -33,12 +33,16 @@ export interface Connection {
 }
 
 /** What a request says of where it wants to go. */
-export type Wish = Pick<Routing, 'provider' | 'custom_llm_provider' | 'timeout' | 'api_key' | 'api_base'>
+export type Wish = Omit<Routing, 'drop_params'>
 
 /** The name of the connection a request means: its own, else the one its model's prefix names, else the default. */
-export const connectionName = (context: Pick<Context, 'config'>, wish: Wish, prefix?: string): string => {
+export const connectionName = (
+  context: Pick<Context, 'config' | 'provider'>,
+  wish: Wish,
+  prefix?: string,
+): string => {
   const { connections, defaultConnection } = context.config
-  const asked = wish.provider ?? wish.custom_llm_provider
+  const asked = wish.provider ?? wish.custom_llm_provider ?? context.provider
   const name = asked ?? prefix ?? defaultConnection
   if (Object.hasOwn(connections, name)) return name
   // A provider's own name means its first connection.
@@ -52,40 +56,74 @@ export const connectionName = (context: Pick<Context, 'config'>, wish: Wish, pre
 }
 
 const SETTINGS_CACHE = { size: 100, ttlMs: 60_000 }
+/** Tokens know their own end; this only bounds how long an unused one is kept. */
+const TOKEN_CACHE = { size: 200, ttlMs: 3_600_000 }
 
-/** Fields a request may bring, if the deployment lets it. A host comes only together with a key. */
-const requestedFields = (context: Context, wish: Wish): Settings | undefined => {
-  if (wish.api_key === undefined && wish.api_base === undefined) return undefined
+const isConfigValue = (value: unknown): value is ConfigValue =>
+  typeof value === 'string' ||
+  (typeof value === 'object' && value !== null && ('env' in value || 'secret' in value))
+
+/** What a request brought for a field, as the text it is configured with otherwise. */
+const requestedValue = (wish: Wish, { request }: FieldSpec): string | undefined => {
+  const value = request === undefined ? undefined : wish[request]
+  return typeof value === 'object' ? JSON.stringify(value) : value
+}
+
+/**
+ * Whether the request calls with a credential of its own. Everything else it brings (a host, a region) is only taken
+ * together with one: the deployment's credentials never travel to where a caller points.
+ */
+const bringsCredential = (context: Context, provider: Provider, wish: Wish): boolean => {
+  const brought = CREDENTIAL_FIELDS.filter(field => wish[field] !== undefined)
+  const [first] = brought
+  if (first === undefined) return false
   if (!context.config.requestCredentials) {
     throw new ApiError({
       status: 403,
       code: 'permission_denied',
-      param: wish.api_key === undefined ? 'api_base' : 'api_key',
+      param: first,
       message: 'This deployment does not take provider credentials from requests.',
     })
   }
-  if (wish.api_key === undefined) {
-    throw badRequest('api_base', 'A host is only used together with a key for it: give api_key as well.')
-  }
-  return { apiKey: wish.api_key, ...(wish.api_base !== undefined && { baseUrl: wish.api_base }) }
+  const specs = Object.values(provider.fields)
+  const unknown = brought.find(field => !specs.some(spec => spec.request === field))
+  if (unknown !== undefined) throw badRequest(unknown, `'${provider.id}' has no use for '${unknown}'.`)
+  const credentials = specs.filter(({ kind }) => kind === 'credential')
+  if (credentials.some(spec => requestedValue(wish, spec) !== undefined)) return true
+  const wanted = credentials.flatMap(({ request }) => (request === undefined ? [] : [request])).join(', ')
+  throw badRequest(
+    first,
+    `'${first}' is only used together with a credential for it: give ${wanted} as well.`,
+  )
 }
 
 const resolveSettings = async (
   { platform }: Context,
   provider: Provider,
   config: ConnectionConfig,
-  requested: Settings | undefined,
+  wish: Wish,
+  isOwn: boolean,
 ): Promise<Settings> => {
-  const settings: Settings = { ...requested }
-  for (const field of Object.keys(provider.fields) as ConnectionField[]) {
-    const spec = provider.fields[field]
-    // With a caller's key nothing of the deployment's own account goes along, but for the provider's address.
-    if (!spec || (requested && field !== 'baseUrl')) continue
-    const value = await resolveField(spec, requested?.[field], config[field], platform)
+  const configured: Record<string, unknown> = { ...config }
+  const settings: Record<string, string> = {}
+  for (const [field, spec] of Object.entries(provider.fields)) {
+    const value =
+      isOwn && spec.kind !== 'place'
+        ? requestedValue(wish, spec)
+        : await resolveField(
+            spec,
+            isOwn ? requestedValue(wish, spec) : undefined,
+            asConfigValue(configured[field]),
+            platform,
+          )
     if (value !== undefined) settings[field] = value
   }
   return settings
 }
+
+/** Structured values (a map of endpoints, a service account) reach a provider as JSON. */
+const asConfigValue = (value: unknown): ConfigValue | undefined =>
+  value === undefined || isConfigValue(value) ? value : JSON.stringify(value)
 
 const fingerprint = async (secret: string): Promise<string> => {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(secret))
@@ -107,11 +145,23 @@ const openChannel = (
   settings: Settings,
   timeoutMs: number,
 ): Channel => {
+  const { clock, defer, sizedBody } = context.platform
+  const tools: AuthTools = {
+    tokens: createTokenCache({
+      slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
+      now: clock.now,
+      sleep: clock.sleep,
+      defer,
+    }),
+    // Not bound to the caller who happens to need the token first.
+    call: request => context.transport.call({ ...request, timeoutMs, repeat: 'never' }),
+    now: clock.now,
+  }
   const authorised = async (request: ProviderRequest): Promise<OutboundRequest> => ({
     ...request,
-    headers: { ...request.headers, ...(await provider.authorise(settings, request)) },
+    headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
     timeoutMs,
-    signal: context.signal,
+    signal: request.tidies ? undefined : context.signal,
   })
   const faultWithout = (status: Fault['status'], cause?: unknown) =>
     new ProviderFault(provider.id, { ...NO_ANSWER, status }, cause)
@@ -121,13 +171,17 @@ const openChannel = (
   const isSuccess = (status: number) => status >= 200 && status < 300
   const faultOf = (answer: Answer) => new ProviderFault(provider.id, provider.toFault(answer))
   const call: Channel['call'] = async request => {
-    const answer = await context.transport.call(await authorised(request)).catch(rethrow)
-    if (!isSuccess(answer.status)) throw faultOf(answer)
+    const sent = context.transport.call(await authorised(request))
+    if (request.tidies) defer(sent.catch(() => undefined))
+    const answer = await sent.catch(rethrow)
+    if (!isSuccess(answer.status) && !request.accept?.includes(answer.status)) throw faultOf(answer)
     return answer
   }
   return {
     settings,
-    sizedBody: context.platform.sizedBody,
+    sizedBody,
+    sleep: clock.sleep,
+    now: clock.now,
     call,
     async read(schema, request) {
       const { bytes } = await call(request)
@@ -159,21 +213,33 @@ export const reconnect = async (
   { timeout }: Pick<Wish, 'timeout'> = {},
 ): Promise<Connection> => {
   if (account === name) return connect(context, name, { timeout })
-  const { credentials } = context
-  const connection = credentials?.api_key
-    ? await connect(context, name, { ...credentials, timeout })
-    : undefined
+  const connection = await connectWithOwn(context, name, timeout)
   if (connection?.account === account) return connection
   throw new ApiError({
     status: 409,
     code: 'credentials_required',
-    message: `This was made with a key of the request, which the gateway has not kept: give the same key again, in the header x-tunegate-api-key.`,
+    message:
+      'This was made with credentials of a request, which the gateway has not kept: give the same again, in the headers (x-tunegate-api-key and its kin).',
+  })
+}
+
+/** The connection as the request's own credentials open it; undefined when it has none, or none of use there. */
+const connectWithOwn = async (
+  context: Context,
+  name: string,
+  timeout: number | undefined,
+): Promise<Connection | undefined> => {
+  if (!context.credentials) return undefined
+  return connect(context, name, { ...context.credentials, timeout }).catch((error: unknown) => {
+    if (error instanceof ApiError && error.status === 400) return undefined
+    throw error
   })
 }
 
 /** Whether the provider only cannot be asked now, so that what is known stands. */
 export const isOutOfReach = (error: unknown): boolean =>
-  error instanceof ProviderFault || (error instanceof ApiError && error.code === 'credentials_required')
+  error instanceof ProviderFault ||
+  (error instanceof ApiError && (error.code === 'credentials_required' || error.code.startsWith('provider_')))
 
 /**
  * Resolves a connection's credentials and opens the way to it.
@@ -189,20 +255,27 @@ export const connect = async (context: Context, name: string, wish: Wish = {}): 
       message: `The connection '${name}' names no known provider.`,
     })
   }
-  const requested = requestedFields(context, wish)
+  const isOwn = bringsCredential(context, provider, wish)
   const cache = context.caches<Settings>('connection settings', SETTINGS_CACHE)
-  const cached = requested ? undefined : cache.get(name)
-  const settings = cached ?? (await resolveSettings(context, provider, config, requested))
-  if (!settings[provider.required]) {
+  const cached = isOwn ? undefined : cache.get(name)
+  const settings = cached ?? (await resolveSettings(context, provider, config, wish, isOwn))
+  const missing = provider.missing(settings)
+  if (missing !== undefined) {
+    const spec = provider.fields[missing]
     throw new ApiError({
-      status: 500,
+      status: isOwn ? 400 : 500,
       code: 'connection_unconfigured',
-      message: `The connection '${name}' has no ${provider.required}: set ${provider.fields[provider.required]?.name}.`,
+      param: isOwn ? (spec?.request ?? null) : null,
+      message: `The connection '${name}' has no ${missing}: set ${spec?.name}, or ${missing} in tunegate.config.ts.`,
     })
   }
-  if (!requested && !cached) cache.set(name, settings)
+  if (!isOwn && !cached) cache.set(name, settings)
   const seconds = wish.timeout ?? config.timeoutSeconds ?? context.config.timeoutSeconds
   const channel = openChannel(context, provider, settings, seconds * 1000)
-  const account = requested?.apiKey ? `${name}#${await fingerprint(requested.apiKey)}` : name
+  const account = isOwn ? `${name}#${await fingerprint(ownIdentity(provider, settings))}` : name
   return { name, provider, channel, account }
 }
+
+/** What a caller's credentials are told apart by. */
+const ownIdentity = (provider: Provider, settings: Settings): string =>
+  JSON.stringify(Object.keys(provider.fields).map(field => settings[field] ?? null))

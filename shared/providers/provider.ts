@@ -4,7 +4,7 @@
  * @module
  */
 import type * as z from 'zod'
-import type { FieldSpec } from '../credentials/index.ts'
+import type { FieldSpec, TokenCache } from '../credentials/index.ts'
 import type {
   ErrorCode,
   Hyperparameters,
@@ -17,12 +17,13 @@ import type {
 import type { Answer, OpenAnswer, OutboundRequest } from '../transport.ts'
 
 /** A connection's resolved fields, by their names in the configuration. */
-export type Settings = Partial<Record<ConnectionField, string>>
-export type ConnectionField = 'apiKey' | 'baseUrl' | 'organization' | 'project'
+export type Settings = Readonly<Record<string, string | undefined>>
 
 /** A request in the provider's own shape, before authorisation. */
 export interface ProviderRequest extends Omit<OutboundRequest, 'headers' | 'timeoutMs' | 'signal'> {
   headers?: Record<string, string>
+  /** Clears away what a failed call left behind (with `call` only): sent though the client may have gone. */
+  tidies?: true
 }
 
 /** The way to one account of one provider. Anything but a 2xx is thrown as a {@link ProviderFault}. */
@@ -34,6 +35,20 @@ export interface Channel {
   open(request: ProviderRequest): Promise<OpenAnswer>
   /** A request body of known length, streamed. */
   sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
+  /** Milliseconds. For what a provider only finishes after it has answered. */
+  sleep(ms: number): Promise<void>
+  /** Unix milliseconds. */
+  now(): number
+}
+
+/** What authorising a request may need beside the settings. */
+export interface AuthTools {
+  /** Access tokens, kept until shortly before they expire; asked for once however many wait. */
+  tokens: TokenCache
+  /** A call to a token endpoint: through the transport's guard, unauthorised, never repeated. */
+  call(request: Omit<OutboundRequest, 'timeoutMs' | 'signal' | 'repeat'>): Promise<Answer>
+  /** Unix milliseconds. */
+  now(): number
 }
 
 /** What went wrong at a provider, in canonical terms. */
@@ -77,7 +92,17 @@ export class ProviderFault extends Error implements Fault {
   }
 }
 
-/** A job as the gateway asks for it. File ids are the provider's own. */
+/** The dataset formats there are; `datasets/formats` converts to each. */
+export type DatasetFormat =
+  | 'openai'
+  /** OpenAI's, behind a UTF-8 byte order mark. */
+  | 'openai_with_mark'
+  | 'gemini'
+  | 'nova'
+  | 'claude'
+  | 'prompt_completion'
+
+/** A job as the gateway asks for it. File references are the provider's own: ids or URIs. */
 export interface JobSubmission {
   /** The gateway's job id: the provider keeps it as a searchable label. */
   label: string
@@ -89,6 +114,15 @@ export interface JobSubmission {
   metadata: Record<string, string>
   integrations: WandbIntegration[] | null
   method: Method
+  /** `provider_options.<provider>` of the request, unchecked: each provider has its own schema for it. */
+  options: Record<string, unknown>
+}
+
+/** What a submission became: what of it the provider has no place for is either refused or named here. */
+export interface Dropped {
+  /** The request's field. */
+  param: string
+  message: string
 }
 
 /** A job as the provider tells it, in canonical terms. Times are Unix seconds. */
@@ -98,16 +132,21 @@ export interface NativeJob {
   nativeStatus: string
   status: JobStatus
   model: string
+  /** The tuned model as the provider names it, callable at once or what a deployment is made of. */
   fineTunedModel: string | null
   finishedAt: number | null
   estimatedFinish: number | null
   error: { code: string; message: string; param: string | null } | null
   hyperparameters: Hyperparameters
   method: Method | null
-  /** The provider's file ids. */
+  /** The provider's references of result files. */
   resultFiles: string[]
   trainedTokens: number | null
   seed: number | null
+  /** For providers without a checkpoint list of their own. */
+  checkpoints?: NativeCheckpoint[]
+  /** Facts of the provider's own that an event should tell, e.g. statistics of the dataset. */
+  facts?: Record<string, unknown>
 }
 
 export interface NativeEvent extends Omit<JobEvent, 'object'> {}
@@ -123,6 +162,13 @@ export interface NativeCheckpoint {
 export interface NativePage<T> {
   items: T[]
   hasMore: boolean
+  /** The `after` of the next page, where it is not the id of the last item. */
+  next?: string
+}
+
+export interface PageRequest {
+  after?: string | undefined
+  limit: number
 }
 
 export interface UploadedFile {
@@ -140,6 +186,7 @@ export interface Capabilities {
   asOf: string
   /** Bytes of one training file. */
   maxFileBytes: number
+  /** Pairs of metadata (labels, tags), the gateway's own among them. */
   maxMetadataPairs: number
   models: readonly TunableModel[]
 }
@@ -154,56 +201,117 @@ export interface TunableModel {
   servedUntil: string | null
 }
 
+/** A chat completion request: OpenAI's body, with the provider's own model name in it. */
+export interface ChatRequest {
+  /** As JSON text, to be passed on where the provider speaks the same. */
+  text: string
+  body: ChatBody
+  /** Whether fields the provider has no place for are dropped rather than refused. */
+  dropParams: boolean
+  /** Whether the registry knows the model as a tune of the caller's. */
+  isTune?: boolean
+}
+/** OpenAI's body, of which only this much has been checked. */
+export type ChatBody = Record<string, unknown> & {
+  model: string
+  messages: Record<string, unknown>[]
+  stream?: boolean | null
+}
+
+/** An answer in OpenAI's shape: a `chat.completion`, or an event stream that is whole only if it ends in `[DONE]`. */
+export type ChatAnswer =
+  | { kind: 'whole'; headers: Headers; bytes: Uint8Array<ArrayBuffer> }
+  /** `isRaw`: the body as `fetch` gave it, which the platform can pass on by its own means. */
+  | { kind: 'stream'; headers: Headers; body: ReadableStream<Uint8Array>; isRaw?: true }
+
+/** Where a tuned model can be called, or is about to be. */
+export interface NativeDeployment {
+  id: string
+  nativeStatus: string
+  status: 'deploying' | 'ready' | 'failed' | 'deleted'
+  /** What {@link Provider.chat} takes as the model once it is ready. */
+  model: string
+  error: string | null
+}
+
+export interface Deployments {
+  /** @param name for the deployment, unique for the job; creating it again under the same name is harmless */
+  create(channel: Channel, job: NativeJob, name: string): Promise<NativeDeployment>
+  get(channel: Channel, id: string): Promise<NativeDeployment>
+  delete(channel: Channel, id: string): Promise<void>
+}
+
+/** How an online prediction endpoint is called. */
+export type PredictionVerb = 'predict' | 'rawPredict' | 'streamRawPredict'
+
 export interface Provider {
   readonly id: string
   readonly capabilities: Capabilities
   /** The fields of a connection and where they are looked up. */
-  readonly fields: Partial<Record<ConnectionField, FieldSpec>>
-  /** The field without which nothing can be sent. */
-  readonly required: ConnectionField
-  /** Headers that authorise a request. */
+  readonly fields: Readonly<Record<string, FieldSpec>>
+  /** The field that is missing before anything can be sent. */
+  missing(settings: Settings): string | undefined
+  /** Headers that authorise a request. @throws {ApiError} 400 or 401 naming the setting that is wrong */
   authorise(
     settings: Settings,
     request: ProviderRequest,
+    tools: AuthTools,
   ): Promise<Record<string, string>> | Record<string, string>
   /** An answer that is not a 2xx. */
   toFault(answer: Answer): Fault
 
+  /** Whether a tune's own name is one that callers can say, or the gateway gives it one. */
+  readonly tuneNames: 'native' | 'gateway'
+
+  /** The format a model's training files have. */
+  formatOf(model: string, method: Method['type']): DatasetFormat
+
   readonly files: {
+    /** Uploads; returns when the file can be used. @returns the reference jobs use: an id or a URI */
     upload(channel: Channel, file: UploadedFile): Promise<{ id: string }>
     get(channel: Channel, id: string): Promise<{ filename: string; bytes: number; createdAt: number }>
     delete(channel: Channel, id: string): Promise<void>
     content(channel: Channel, id: string): Promise<OpenAnswer>
+    list(channel: Channel, page: PageRequest): Promise<NativePage<{ id: string; bytes: number }>>
   }
   readonly jobs: {
+    /**
+     * What of a submission this provider cannot honour. With `drop_params` these are dropped and told; without, the first
+     * is the refusal. @throws {ApiError} for what is wrong in itself, e.g. a hyperparameter out of the model's range
+     */
+    check(
+      submission: Omit<JobSubmission, 'label' | 'trainingFile' | 'validationFile'> & {
+        hasValidation: boolean
+      },
+    ): Dropped[]
     create(channel: Channel, job: JobSubmission): Promise<NativeJob>
     /** The job that carries this label, if the provider has one. */
     find(channel: Channel, label: string): Promise<NativeJob | undefined>
     get(channel: Channel, id: string): Promise<NativeJob>
+    list(channel: Channel, page: PageRequest): Promise<NativePage<NativeJob>>
     cancel(channel: Channel, id: string): Promise<NativeJob>
-    pause(channel: Channel, id: string): Promise<NativeJob>
-    resume(channel: Channel, id: string): Promise<NativeJob>
-    /** Newest first. */
-    events(
-      channel: Channel,
-      id: string,
-      page: { after?: string | undefined; limit: number },
-    ): Promise<NativePage<NativeEvent>>
-    checkpoints(
-      channel: Channel,
-      id: string,
-      page: { after?: string | undefined; limit: number },
-    ): Promise<NativePage<NativeCheckpoint>>
+    pause?(channel: Channel, id: string): Promise<NativeJob>
+    resume?(channel: Channel, id: string): Promise<NativeJob>
+    /** Newest first. Without it the gateway tells changes of state itself. */
+    events?(channel: Channel, id: string, page: PageRequest): Promise<NativePage<NativeEvent>>
+    /** Without it the job itself tells its checkpoints. */
+    checkpoints?(channel: Channel, id: string, page: PageRequest): Promise<NativePage<NativeCheckpoint>>
   }
   readonly chat: {
-    /** A request for a chat completion; `body` is OpenAI's, JSON, with the provider's own model name in it. */
-    request(settings: Settings, body: string): ProviderRequest
+    complete(channel: Channel, request: ChatRequest): Promise<ChatAnswer>
   }
+  /** Only where a tuned model has to be deployed before it answers. */
+  readonly deployments?: Deployments
   readonly models: {
     list(channel: Channel): Promise<ModelObject[]>
     /** Deletes a tuned model. */
     delete(channel: Channel, name: string): Promise<void>
-    /** Whether a name has the form of a tuned model or checkpoint of this provider. */
+    /** Whether a name has the form of a tuned model, checkpoint or deployment of this provider. */
     isTuned(name: string): boolean
+  }
+  /** Only where there are prediction endpoints beside chat. */
+  readonly predictions?: {
+    /** An authenticated pass-through; the answer as the provider gives it. */
+    send(channel: Channel, endpoint: string, verb: PredictionVerb, body: string): Promise<OpenAnswer>
   }
 }

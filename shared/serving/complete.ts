@@ -9,58 +9,114 @@ import {
   ApiError,
   badRequest,
   check,
+  endsDone,
+  errorEvent,
   guardEventStream,
   ROUTING_FIELDS,
   type Routing,
   routingFields,
 } from '../openai/index.ts'
-import { ProviderFault } from '../providers/index.ts'
+import { type ChatBody, type ChatRequest, ProviderFault, toAnswerError } from '../providers/index.ts'
+import { callableName } from './deployments.ts'
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
 
+const isMessages = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every(message => typeof message?.role === 'string')
+
+/** Characters. */
+const LONGEST_MODEL = 256
+
+const roles = z.array(z.looseObject({ role: z.string() })).min(1)
+
+/** Looked at, not copied: conversations are long. Only what is wrong is looked at closely, to name its place. */
+const messages = z.custom<Record<string, unknown>[]>().superRefine((value, context) => {
+  if (isMessages(value)) return
+  for (const { path, message } of roles.safeParse(value).error?.issues ?? [])
+    context.addIssue({ code: 'custom', path, message })
+})
+
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
-  model: z.string().min(1).max(256),
-  messages: z.array(z.looseObject({ role: z.string() })).min(1),
+  model: z.string().min(1).max(LONGEST_MODEL),
+  messages,
   stream: z.boolean().nullish(),
   ...routingFields,
 })
 
-/** Headers of a provider that mean something to the caller. */
-const PASSED_HEADERS = /^(content-type|openai-(model|processing-ms|version)|retry-after|x-ratelimit-.+)$/
+/** Headers of a provider that mean something to the caller. Asked for by name: matching all of them costs more. */
+const PASSED_HEADERS = [
+  'content-type',
+  'openai-processing-ms',
+  'openai-version',
+  'retry-after',
+  ...['limit', 'remaining', 'reset'].flatMap(what => [
+    `x-ratelimit-${what}-requests`,
+    `x-ratelimit-${what}-tokens`,
+  ]),
+]
 
-const passedHeaders = (headers: Headers): Headers => {
-  const passed = new Headers()
-  for (const [name, value] of headers) if (PASSED_HEADERS.test(name)) passed.set(name, value)
+const passedHeaders = (headers: Headers): Record<string, string> => {
+  const passed: Record<string, string> = {}
+  for (const name of PASSED_HEADERS) {
+    const value = headers.get(name)
+    if (value !== null) passed[name] = value
+  }
   return passed
 }
 
-const parseBody = (text: string): Record<string, unknown> => {
+const parseBody = (text: string): ChatBody & Routing => {
   let body: unknown
   try {
     body = JSON.parse(text)
   } catch {
     throw badRequest(null, 'The body is not valid JSON.', 'invalid_json')
   }
-  return check(known, body)
+  return isPlain(body) ? body : check(known, body)
 }
 
-/** The body as the provider is to get it: the same bytes unless a field of ours is in it or the name differs. */
-const forward = (text: string, body: Record<string, unknown>, model: string): string => {
-  if (body.model === model && !ROUTING_FIELDS.some(field => field in body)) return text
-  const sent: Record<string, unknown> = { ...body, model }
+/**
+ * Whether a body passes {@link known} and holds none of the gateway's own fields. Most do, and the schema itself costs as much
+ * as all the rest of a completion's way.
+ */
+const isPlain = (body: unknown): body is ChatBody => {
+  if (typeof body !== 'object' || body === null) return false
+  const { model, messages, stream } = body as Record<string, unknown>
+  return (
+    typeof model === 'string' &&
+    model.length > 0 &&
+    model.length <= LONGEST_MODEL &&
+    (stream === undefined || stream === null || typeof stream === 'boolean') &&
+    isMessages(messages) &&
+    !ROUTING_FIELDS.some(field => field in body)
+  )
+}
+
+/** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
+const toChatRequest = (text: string, body: ChatBody, model: string, isTune: boolean): ChatRequest => {
+  const dropParams = body.drop_params === true
+  if (body.model === model && !ROUTING_FIELDS.some(field => field in body))
+    return { text, body, dropParams, isTune }
+  const sent: ChatBody = { ...body, model }
   for (const field of ROUTING_FIELDS) delete sent[field]
-  return JSON.stringify(sent)
+  return { text: JSON.stringify(sent), body: sent, dropParams, isTune }
 }
 
-const isJson = (bytes: Uint8Array): boolean => {
-  try {
-    JSON.parse(new TextDecoder().decode(bytes))
-    return true
-  } catch {
-    return false
-  }
+const OPEN = 0x7b
+const CLOSE = 0x7d
+const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+
+/** Whether an answer that came whole looks like the object it is to be. Parsing it would cost as much as passing it on. */
+const isObject = (bytes: Uint8Array): boolean => {
+  let [start, end] = [0, bytes.length - 1]
+  while (isSpace(bytes[start])) start++
+  while (isSpace(bytes[end])) end--
+  return bytes[start] === OPEN && bytes[end] === CLOSE
 }
+
+/** Where a request wants to go; its body goes before its headers. */
+const wishOf = ({ credentials }: Context, body: Routing): Routing =>
+  credentials ? { ...credentials, ...body } : body
 
 /**
  * Answers a chat completion (`POST /v1/chat/completions`), plain or streamed, byte for byte as the provider gives it.
@@ -68,10 +124,11 @@ const isJson = (bytes: Uint8Array): boolean => {
  */
 export const complete = async (context: Context, owner: string, text: string): Promise<Response> => {
   const body = parseBody(text)
-  const wish: Routing = { ...context.credentials, ...body }
-  const { connection, model } = await resolveModel(context, owner, String(body.model), wish)
+  const wish = wishOf(context, body)
+  const { connection, model: native, tuned } = await resolveModel(context, owner, body.model, wish)
+  const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection
-  const request = provider.chat.request(channel.settings, forward(text, body, model))
+  const request = toChatRequest(text, body, model, tuned !== undefined)
   // A tune that never was is answered like someone else's.
   const rethrow = (error: unknown): never => {
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
@@ -83,22 +140,29 @@ export const complete = async (context: Context, owner: string, text: string): P
       code: 'provider_invalid_answer',
       message: `'${provider.id}' did not answer ${what}.`,
     })
-  if (body.stream === true) {
-    const { status, headers, body: stream } = await channel.open(request).catch(rethrow)
-    if (!/^text\/event-stream\b/i.test(headers.get('content-type') ?? '')) {
-      await stream.cancel()
+  const answer = await provider.chat.complete(channel, request).catch(rethrow)
+  const headers = passedHeaders(answer.headers)
+  if (answer.kind === 'stream') {
+    if (!/^text\/event-stream\b/i.test(answer.headers.get('content-type') ?? '')) {
+      await answer.body.cancel()
       throw invalid('with an event stream')
     }
     const broken = (cause?: unknown) =>
-      new ApiError({
-        status: 502,
-        code: 'provider_stream_broken',
-        message: `The answer of '${provider.id}' broke off before it was complete.`,
-        cause,
-      })
-    return new Response(guardEventStream(stream, broken), { status, headers: passedHeaders(headers) })
+      cause instanceof ProviderFault
+        ? toAnswerError(cause)
+        : new ApiError({
+            status: 502,
+            code: 'provider_stream_broken',
+            message: `The answer of '${provider.id}' broke off before it was complete.`,
+            cause,
+          })
+    const stream = answer.isRaw
+      ? context.platform.relay(answer.body, (tail, fault) =>
+          endsDone(tail) ? undefined : errorEvent(broken(fault?.cause)),
+        )
+      : guardEventStream(answer.body, broken)
+    return new Response(stream, { headers })
   }
-  const { status, headers, bytes } = await channel.call(request).catch(rethrow)
-  if (!isJson(bytes)) throw invalid('JSON')
-  return new Response(bytes, { status, headers: passedHeaders(headers) })
+  if (!isObject(answer.bytes)) throw invalid('JSON')
+  return new Response(answer.bytes, { headers })
 }

@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
+import { CREDENTIAL_FIELDS } from '../openai/index.ts'
 import {
   type Connection,
   connect,
@@ -12,7 +13,9 @@ import {
   reconnect,
   type Wish,
 } from '../providers/index.ts'
-import { findTunedModel } from './registry.ts'
+import { isDeploymentName } from './deployments.ts'
+import type { ModelRecord } from './records.ts'
+import { findTunedModel, noSuchModel } from './registry.ts'
 
 /** Splits `openai/gpt-4.1-mini` into a connection or provider that is configured, and the rest. */
 export const splitModelName = (
@@ -28,12 +31,21 @@ export const splitModelName = (
 
 export interface Target {
   connection: Connection
-  /** The model as its provider names it. */
+  /** The model as its provider names it; of a tune, the tune itself rather than a deployment of it. */
   model: string
+  /** The owner's tune that the name means. */
+  tuned: ModelRecord | undefined
 }
 
+/** Where a name that says nothing of its provider belongs by its form: `projects/…`, `arn:aws:bedrock:…`. */
+const patternOf = ({ config }: Context, name: string): string | undefined =>
+  Object.keys(config.connections).find(key => {
+    const provider = PROVIDERS[config.connections[key]?.provider ?? '']
+    return provider?.tuneNames === 'gateway' && provider.models.isTuned(name)
+  })
+
 /**
- * Where a model answers.
+ * Where a model is: registry, then the request's provider, then the name's prefix, then its form, then the default.
  * @throws {ApiError} 404 for someone else's tuned model, whatever prefix it is dressed in.
  */
 export const resolveModel = async (
@@ -44,12 +56,19 @@ export const resolveModel = async (
 ): Promise<Target> => {
   const { prefix, name } = splitModelName(context.config, model)
   const tuned = await findTunedModel(context, owner, name)
-  const isElsewhere = wish.api_key !== undefined
+  // With credentials of its own a request means its own account, where the name is another model.
+  const isElsewhere =
+    CREDENTIAL_FIELDS.some(field => wish[field] !== undefined) && tuned?.account === tuned?.connection
   if (tuned && !isElsewhere) {
-    return {
-      connection: await reconnect(context, tuned.connection, tuned.account, wish),
-      model: tuned.native,
-    }
+    const connection = await reconnect(context, tuned.connection, tuned.account, wish)
+    return { connection, model: tuned.native, tuned }
   }
-  return { connection: await connect(context, connectionName(context, wish, prefix), wish), model: name }
+  // Deployments the gateway has made are called by their model's name, which says whose they are.
+  if (isDeploymentName(name)) throw noSuchModel(name)
+  const connection = await connect(
+    context,
+    connectionName(context, wish, prefix ?? patternOf(context, name)),
+    wish,
+  )
+  return { connection, model: name, tuned: undefined }
 }

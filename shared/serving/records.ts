@@ -4,6 +4,7 @@
  */
 import type { ModelObject } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
+import type { NativeDeployment } from '../providers/index.ts'
 
 export interface ModelRecord {
   /** What callers say. */
@@ -11,8 +12,10 @@ export interface ModelRecord {
   owner: string
   connection: string
   account: string
-  /** What the provider calls it. */
+  /** What the provider calls it; where it has to be deployed, what a deployment is made of. */
   native: string
+  /** Where it is deployed or about to be; null while it is not, undefined where there is nothing to deploy. */
+  deployment?: ModelDeployment | null
   base_model: string
   job: string
   kind: 'model' | 'checkpoint'
@@ -20,6 +23,11 @@ export interface ModelRecord {
   created_at: number
   /** A tombstone: the name stays its owner's. */
   deleted_at: number | null
+}
+
+export interface ModelDeployment extends NativeDeployment {
+  /** Unix seconds: since when it has been asked for. */
+  created_at: number
 }
 
 export const MODELS = collection<ModelRecord, 'owner'>('model', model => model.name, {

@@ -32,6 +32,9 @@ export const registerModel = async (context: Context, model: ModelRecord): Promi
   cacheOf(context).delete(model.name)
 }
 
+/** Makes the next look-up ask the store. */
+export const forgetModel = (context: Context, name: string): void => cacheOf(context).delete(name)
+
 /** A tuned model that this owner may use. */
 export const findTunedModel = async (
   context: Context,

@@ -1,25 +1,24 @@
 /**
- * A job's events: the provider's feed, kept in our store, together with what the gateway has to say.
+ * A job's events in our store, and what the gateway itself adds to them.
  * @module
  */
 import type { Context } from '../context.ts'
 import { badRequest } from '../openai/index.ts'
 import { type Page, type PageQuery, toBase62 } from '../platform/index.ts'
-import { type Connection, isOutOfReach, type NativeEvent } from '../providers/index.ts'
-import { EVENTS, type EventRecord, isTerminal, JOBS, type JobRecord } from './records.ts'
-import { connectionOf } from './refresh.ts'
-
-/** Events asked of a provider at a time. */
-const FEED_PAGE = 100
-/** No feed is read further back than this in one go. */
-const MOST_FEED_PAGES = 500
+import type { NativeEvent } from '../providers/index.ts'
+import { EVENTS, type EventRecord, type JobRecord } from './records.ts'
 
 /**
  * Ids of events sort by time, then by their place in the feed, and follow from both: the same event always gets the
  * same id. The job's last characters keep ids of different jobs apart.
  */
-const eventId = (job: string, milliseconds: number, place: number) =>
+export const eventId = (job: string, milliseconds: number, place: number) =>
   `ftevent-${toBase62(milliseconds, 8)}${toBase62(place, 4)}${job.slice(-8)}`
+
+/** Places there are within a millisecond. */
+const PLACES = 62 ** 4
+/** Keeps apart what is told within the same millisecond. */
+let told = 0
 
 /** Writes what the gateway itself has to say about a job. */
 export const tell = async (
@@ -29,10 +28,10 @@ export const tell = async (
 ): Promise<void> => {
   const now = context.platform.clock.now()
   const records = said.map(
-    ({ level, message, data = {} }, place): EventRecord => ({
+    ({ level, message, data = {} }): EventRecord => ({
       job: job.id,
       event: {
-        id: eventId(job.id, now, place),
+        id: eventId(job.id, now, told++ % PLACES),
         created_at: Math.floor(now / 1000),
         level,
         message,
@@ -42,58 +41,6 @@ export const tell = async (
     }),
   )
   await EVENTS.putAll(context.platform.store, records)
-}
-
-/** What is new in the provider's feed, oldest first. */
-const readFeed = async (
-  { provider, channel }: Connection,
-  nativeId: string,
-  known: string | null,
-): Promise<NativeEvent[]> => {
-  const news: NativeEvent[] = []
-  for (let pages = 0, after: string | undefined; pages < MOST_FEED_PAGES; pages++) {
-    const page = await provider.jobs.events(channel, nativeId, { after, limit: FEED_PAGE })
-    for (const event of page.items) {
-      if (event.id === known) return news.reverse()
-      news.push(event)
-    }
-    after = page.items.at(-1)?.id
-    if (!page.hasMore || after === undefined) break
-  }
-  return news.reverse()
-}
-
-/**
- * Brings the store up to the provider's feed; while the provider cannot be asked, what is known stands. Two at once
- * write the same records under the same ids. The job must have been refreshed just before: a feed read after the
- * job's end is known to be whole.
- */
-export const syncEvents = async (context: Context, job: JobRecord): Promise<void> => {
-  if (job.native_id === null || job.feed.is_complete) return
-  let news: NativeEvent[]
-  try {
-    const connection = await connectionOf(context, job)
-    news = await readFeed(connection, job.native_id, job.feed.last_native_id)
-  } catch (error) {
-    if (isOutOfReach(error)) return
-    throw error
-  }
-  const records = news.map((event, index): EventRecord => {
-    // After the gateway's own events of the same second.
-    const id = eventId(job.id, event.created_at * 1000 + 999, job.feed.count + index)
-    return { job: job.id, event: { ...event, id } }
-  })
-  await EVENTS.putAll(context.platform.store, records)
-  const feed = {
-    last_native_id: news.at(-1)?.id ?? job.feed.last_native_id,
-    count: job.feed.count + news.length,
-    is_complete: isTerminal(job.status),
-  }
-  const isNews = (known: JobRecord['feed']) =>
-    feed.count > known.count || (feed.is_complete && !known.is_complete)
-  await JOBS.update(context.platform.store, job.id, value =>
-    isNews(value.feed) ? { ...value, feed } : value,
-  )
 }
 
 /** A page of the store's events, newest first. */

@@ -1,4 +1,5 @@
 /** A job's life: submitted, refreshed, steered, looked into. */
+export * from './deployments.ts'
 export * from './jobs.ts'
 export { type JobRecord, toJobObject } from './records.ts'
 export * from './submit.ts'

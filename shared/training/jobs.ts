@@ -5,6 +5,7 @@
 import type { Context } from '../context.ts'
 import {
   ApiError,
+  badRequest,
   type CheckpointObject,
   type EndedList,
   endedList,
@@ -14,9 +15,11 @@ import {
   notFound,
 } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
-import { listEvents, syncEvents, tell } from './events.ts'
+import { listEvents, tell } from './events.ts'
+import { syncEvents } from './feed.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
-import { connectionOf, recordNative, refreshJob, registerCheckpoints } from './refresh.ts'
+import { connectionOf, recordNative, refreshJob } from './refresh.ts'
+import { checkpointPage } from './tunes.ts'
 
 const JOB_PARAM = 'fine_tuning_job_id'
 
@@ -94,7 +97,11 @@ export const commandJob = async (
     })
   }
   const connection = await connectionOf(context, job)
-  const native = await connection.provider.jobs[command](connection.channel, job.native_id)
+  const carryOut = connection.provider.jobs[command]
+  if (!carryOut) {
+    throw badRequest(JOB_PARAM, `'${connection.provider.id}' cannot ${command} a job.`, 'feature_unsupported')
+  }
+  const native = await carryOut(connection.channel, job.native_id)
   const updated = await recordNative(context, job, connection, native)
   await tell(context, updated, [
     { level: 'info', message: `Asked ${connection.provider.id} to ${command} the job.` },
@@ -125,14 +132,9 @@ export const jobCheckpoints = async (
   id: string,
   query: PageQuery,
 ): Promise<EndedList<CheckpointObject>> => {
-  const job = await findJob(context, owner, id)
-  if (job.native_id === null) return endedList([], false)
-  const connection = await connectionOf(context, job)
-  const page = await connection.provider.jobs.checkpoints(connection.channel, job.native_id, {
-    after: query.after,
-    limit: query.limit,
-  })
-  await registerCheckpoints(context, job, connection, page.items)
+  const job = await getJob(context, owner, id)
+  if (job.native === null) return endedList([], false)
+  const page = await checkpointPage(context, job, await connectionOf(context, job), job.native, query)
   const data = page.items.map(
     (checkpoint): CheckpointObject => ({
       id: checkpoint.id,

@@ -25,7 +25,7 @@ export interface JobRecord {
   created_at: number
   request: StoredRequest
   method: Method
-  seed: number
+  seed: number | null
   provider: string
   connection: string
   account: string
@@ -36,6 +36,8 @@ export interface JobRecord {
   status: JobStatus
   /** What the provider last said of the job. */
   native: NativeJob | null
+  /** What callers say to use the tune: the provider's own name where it is callable, else one of ours. */
+  fine_tuned_model: string | null
   /** Our ids of the provider's result files. */
   result_files: string[]
   error: JobObject['error']
@@ -85,7 +87,7 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
     object: 'fine_tuning.job',
     created_at: job.created_at,
     error: job.error,
-    fine_tuned_model: native?.fineTunedModel ?? null,
+    fine_tuned_model: job.fine_tuned_model,
     finished_at: job.finished_at,
     estimated_finish: native?.estimatedFinish ?? null,
     hyperparameters: {
@@ -99,7 +101,8 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
     model: native?.model ?? request.model,
     organization_id: job.owner,
     result_files: job.result_files,
-    seed: native?.seed ?? job.seed,
+    // OpenAI's object wants a number: 0 where neither the caller nor the provider has named one.
+    seed: native?.seed ?? job.seed ?? 0,
     status: job.status,
     trained_tokens: native?.trainedTokens ?? null,
     training_file: request.training_file,

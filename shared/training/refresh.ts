@@ -7,13 +7,13 @@ import { adoptFile } from '../datasets/index.ts'
 import {
   type Connection,
   isOutOfReach,
-  type NativeCheckpoint,
   type NativeJob,
   ProviderFault,
   reconnect,
 } from '../providers/index.ts'
-import { registerModel } from '../serving/index.ts'
+import { tell } from './events.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { checkpointPage, registerTune, tuneName } from './tunes.ts'
 
 /** Seconds after which a job that the provider does not know by its label is taken as never created. */
 const SUBMISSION_GRACE = 120
@@ -47,59 +47,19 @@ const adoptResults = async (
   return adopted.filter(id => id !== undefined)
 }
 
-/** Makes checkpoints their owner's models: no one else may call them, and they are listed with their job only. */
-export const registerCheckpoints = async (
-  context: Context,
-  job: JobRecord,
-  { name, account }: Connection,
-  checkpoints: NativeCheckpoint[],
-): Promise<void> => {
-  await Promise.all(
-    checkpoints.map(({ model, createdAt }) =>
-      registerModel(context, {
-        name: model,
-        owner: job.owner,
-        connection: name,
-        account,
-        native: model,
-        base_model: job.native_model,
-        job: job.id,
-        kind: 'checkpoint',
-        created_at: createdAt,
-        deleted_at: null,
-      }),
-    ),
-  )
-}
-
 /** More checkpoints than any provider keeps of one job. */
 const ALL_CHECKPOINTS = 100
 
-/** What follows from a job's success is done before the success is told: each step may be repeated. */
+/** What follows from a job's end is done before the end is told: each step may be repeated. */
 const settle = async (
   context: Context,
   job: JobRecord,
   connection: Connection,
   native: NativeJob,
 ): Promise<string[]> => {
-  if (native.status === 'succeeded' && native.fineTunedModel !== null) {
-    await registerModel(context, {
-      name: native.fineTunedModel,
-      owner: job.owner,
-      connection: connection.name,
-      account: connection.account,
-      native: native.fineTunedModel,
-      base_model: native.model,
-      job: job.id,
-      kind: 'model',
-      created_at: native.finishedAt ?? nowSeconds(context),
-      deleted_at: null,
-    })
-  }
   if (!isTerminal(native.status)) return []
-  const { provider, channel } = connection
-  const { items } = await provider.jobs.checkpoints(channel, native.id, { limit: ALL_CHECKPOINTS })
-  await registerCheckpoints(context, job, connection, items)
+  await registerTune(context, job, connection, native)
+  await checkpointPage(context, job, connection, native, { limit: ALL_CHECKPOINTS })
   return adoptResults(context, job, connection, native)
 }
 
@@ -110,12 +70,35 @@ export const recordNative = async (
   connection: Connection,
   native: NativeJob,
 ): Promise<JobRecord> => {
-  const results = await settle(context, job, connection, native)
-  const updated = await JOBS.update(context.platform.store, job.id, value =>
+  const result_files = await settle(context, job, connection, native)
+  const fine_tuned_model = native.status === 'succeeded' ? tuneName(job, connection, native) : null
+  let before = job
+  const updated = await JOBS.update(context.platform.store, job.id, value => {
+    before = value
     // A slower answer must not take a job back from its end.
-    isTerminal(value.status) ? value : { ...withNative(context, value, native), result_files: results },
-  )
+    return isTerminal(value.status)
+      ? value
+      : { ...withNative(context, value, native), result_files, fine_tuned_model }
+  })
+  if (updated && updated !== before && !connection.provider.jobs.events)
+    await tellChange(context, before, updated)
   return updated ?? job
+}
+
+/** Where a provider has no events of its own, its changes of state are told in their place. */
+const tellChange = async (context: Context, before: JobRecord, after: JobRecord): Promise<void> => {
+  // One native word may stand for several of ours: Bedrock's `InProgress` is queued, validating or running.
+  if (before.native?.nativeStatus === after.native?.nativeStatus && before.status === after.status) return
+  const { nativeStatus, facts } = after.native ?? {}
+  await tell(context, after, [
+    {
+      level: after.status === 'failed' ? 'error' : 'info',
+      message: after.error
+        ? `The job failed: ${after.error.message}`
+        : `The job is ${after.status} (${nativeStatus}).`,
+      data: { status: after.status, native_status: nativeStatus, ...facts },
+    },
+  ])
 }
 
 /** A submission whose outcome was left open: the provider is asked for the label. */

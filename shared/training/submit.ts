@@ -5,15 +5,13 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { ensureCopy } from '../datasets/index.ts'
-import { ApiError, type JobRequest } from '../openai/index.ts'
+import { ApiError, badRequest, type JobRequest } from '../openai/index.ts'
 import { type Connection, type JobSubmission, type NativeJob, ProviderFault } from '../providers/index.ts'
 import { delayBefore } from '../transport.ts'
 import { tell } from './events.ts'
 import { fittingMetadata, type Plan, planJob } from './plan.ts'
 import { JOBS, type JobRecord, withoutRouting } from './records.ts'
 import { withNative } from './refresh.ts'
-
-const randomSeed = (): number => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) >>> 1
 
 /**
  * Sends the creation; after a failure that leaves it open whether the provider acted, asks for the label first.
@@ -38,6 +36,8 @@ const createOnce = async (
     }
   }
 }
+
+const warning = (message: string) => ({ level: 'warn' as const, message })
 
 /** The answer when it stays open whether the provider has the job: not to be repeated blindly, official clients obey. */
 const outcomeUnknown = (job: JobRecord, fault: ProviderFault): ApiError =>
@@ -65,7 +65,7 @@ const toRecord = (
   created_at: nowSeconds(context),
   request: withoutRouting(request),
   method,
-  seed: request.seed ?? randomSeed(),
+  seed: request.seed ?? null,
   provider: connection.provider.id,
   connection: connection.name,
   account: connection.account,
@@ -73,6 +73,7 @@ const toRecord = (
   native_id: null,
   status: 'queued',
   native: null,
+  fine_tuned_model: null,
   result_files: [],
   error: null,
   finished_at: null,
@@ -87,28 +88,43 @@ const toRecord = (
 export const submitJob = async (context: Context, owner: string, request: JobRequest): Promise<JobRecord> => {
   const plan = await planJob(context, owner, request)
   const { connection, training, validation } = plan
+  const { provider } = connection
   const { store } = context.platform
-  const trainingFile = await ensureCopy(context, training, connection, 'training_file')
-  const validationFile = validation && (await ensureCopy(context, validation, connection, 'validation_file'))
+  const asked = {
+    model: plan.nativeModel,
+    suffix: request.suffix ?? null,
+    seed: request.seed ?? null,
+    metadata: request.metadata ?? {},
+    integrations: request.integrations ?? null,
+    method: plan.method,
+    options: request.provider_options?.[provider.id] ?? {},
+  }
+  const dropParams = request.drop_params ?? false
+  const dropped = provider.jobs.check({ ...asked, hasValidation: validation !== null })
+  const [first] = dropped
+  if (first && !dropParams) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
+
+  const format = provider.formatOf(plan.nativeModel, plan.method.type)
+  const trainingCopy = await ensureCopy(context, training, connection, {
+    format,
+    dropParams,
+    param: 'training_file',
+  })
+  const validationCopy =
+    validation &&
+    (await ensureCopy(context, validation, connection, { format, dropParams, param: 'validation_file' }))
 
   const job = toRecord(context, owner, request, plan)
-  const { sent, kept } = fittingMetadata(
-    request.metadata ?? {},
-    connection.provider.capabilities.maxMetadataPairs,
-  )
+  const { sent, kept } = fittingMetadata(asked.metadata, provider.capabilities.maxMetadataPairs)
   await JOBS.create(store, job)
   let native: NativeJob
   try {
     native = await createOnce(context, connection, {
+      ...asked,
       label: job.id,
-      model: plan.nativeModel,
-      trainingFile,
-      validationFile,
-      suffix: request.suffix ?? null,
-      seed: job.seed,
+      trainingFile: trainingCopy.id,
+      validationFile: validationCopy?.id ?? null,
       metadata: sent,
-      integrations: request.integrations ?? null,
-      method: plan.method,
     })
   } catch (error) {
     if (error instanceof ProviderFault && !error.refused) throw outcomeUnknown(job, error)
@@ -117,12 +133,19 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
   }
   const accepted = (await JOBS.update(store, job.id, value => withNative(context, value, native))) ?? job
   await tell(context, accepted, [
-    { level: 'info', message: `Accepted by ${connection.provider.id} as ${native.id}.` },
-    ...plan.warnings.map(message => ({ level: 'warn' as const, message })),
-    ...kept.map(key => ({
-      level: 'warn' as const,
-      message: `The metadata '${key}' stays in the gateway: the provider takes ${connection.provider.capabilities.maxMetadataPairs} pairs, one of them the gateway's label.`,
-    })),
+    { level: 'info', message: `Accepted by ${provider.id} as ${native.id}.` },
+    ...plan.warnings.map(warning),
+    ...dropped.map(({ param, message }) => warning(`Dropped: '${param}': ${message}.`)),
+    ...(['training_file', 'validation_file'] as const).flatMap((param, index) =>
+      ([trainingCopy, validationCopy][index]?.dropped ?? []).map(({ line, path, message }) =>
+        warning(`Dropped: '${param}', line ${line}: ${path} ${message}.`),
+      ),
+    ),
+    ...kept.map(key =>
+      warning(
+        `The metadata '${key}' stays in the gateway: the provider takes ${provider.capabilities.maxMetadataPairs} pairs, one of them the gateway's label.`,
+      ),
+    ),
   ])
   return accepted
 }

@@ -53,7 +53,7 @@ describe('credentials', () => {
 
   it("tell a refusal of the deployment's key from a refusal of the caller's", async () => {
     expect(await chatted({ provider: 'renamed' })).toMatchObject({
-      status: 502,
+      status: 401,
       error: { code: 'provider_authentication_failed' },
     })
   })

@@ -71,12 +71,11 @@ describe('fine_tuning.jobs.create', () => {
     })
   })
 
-  it('sends the provider what was asked for, its own file ids, a seed and the label, and nothing else', async () => {
+  it('sends the provider what was asked for, its own file ids and the label, and nothing else', async () => {
     const { job, training_file, body } = await created()
     expect(body).toEqual({
       model: 'gpt-4.1-mini',
       training_file: NATIVE_FILE,
-      seed: job.seed,
       metadata: { tunegate_job: job.id },
       method: { type: 'supervised' },
     })
@@ -127,7 +126,6 @@ describe('fine_tuning.jobs.create', () => {
     expect(body).toEqual({
       model: 'gpt-4.1-mini',
       training_file: NATIVE_FILE,
-      seed: SEED,
       metadata: { tunegate_job: job.id },
       method: { type: 'supervised' },
       ...sent,
@@ -214,7 +212,7 @@ describe('fine_tuning.jobs.create', () => {
     'takes the provider from `%s` and keeps it to itself',
     async field => {
       const { body, job } = await created({ [field]: 'openai', timeout: 30 } as Partial<Params>)
-      expect(Object.keys(body).toSorted()).toEqual(['metadata', 'method', 'model', 'seed', 'training_file'])
+      expect(Object.keys(body).toSorted()).toEqual(['metadata', 'method', 'model', 'training_file'])
       expect(job).toMatchObject({ tunegate: { provider: 'openai' } })
     },
   )

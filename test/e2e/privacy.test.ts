@@ -78,7 +78,7 @@ describe('an error says nothing of', () => {
     }
     bench.stack.sandbox.fault({ path: '/chat/', kind: 'status', status: 401, body: { error } })
     const { status, text } = await chat()
-    expect(status).toBe(502)
+    expect(status).toBe(401)
     expect(text).not.toContain(apiKey)
   })
 

@@ -93,10 +93,10 @@ const ROWS: Row[] = [
         },
       },
     }),
-    status: 502,
+    status: 401,
     code: 'provider_authentication_failed',
-    type: 'server_error',
-    kind: OpenAI.InternalServerError,
+    type: 'authentication_error',
+    kind: OpenAI.AuthenticationError,
     native: 401,
   },
   {

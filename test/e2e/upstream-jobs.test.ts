@@ -55,7 +55,7 @@ describe('creating a job', () => {
     [
       'refuses the key',
       { kind: 'status', status: 401 },
-      { status: 502, code: 'provider_authentication_failed' },
+      { status: 401, code: 'provider_authentication_failed' },
     ],
     [
       'stays busy',

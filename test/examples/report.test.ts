@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Answer, percentile, scoreOf } from '../../examples/lib/exam.ts'
-import { sample, scoreTable, spread } from '../../examples/lib/report.ts'
+import { comparisonTable, sample, scoreTable, spread } from '../../examples/lib/report.ts'
 import { clip, table } from '../../examples/lib/table.ts'
 
 const answer = (text: string, latencyMs = 1, expected = 'yes'): Answer => ({
@@ -50,6 +50,14 @@ describe('table', () => {
     ).toBe(['name    n', '────  ───', 'a       1', 'bb    100'].join('\n'))
   })
 
+  it('has more columns of names if asked', () => {
+    expect(
+      table(['a', 'name', 'n'], [['x', 'y', '1']], 2)
+        .split('\n')
+        .at(-1),
+    ).toBe('x  y     1')
+  })
+
   it('counts characters, not UTF-16 units', () => {
     expect(table(['é🙂', 'n'], [['ab', '1']]).split('\n')).toEqual(['é🙂  n', '──  ─', 'ab  1'])
   })
@@ -81,6 +89,24 @@ it('scoreTable has a line for each model', () => {
     '─────  ─────  ────────  ──────  ──────',
     'base     0/8     0.0 %  1.2 ms  4.0 ms',
     'tuned    7/8    87.5 %  2.0 ms  5.0 ms',
+  ])
+})
+
+it('comparisonTable has a line for each provider, and dashes where the story broke off', () => {
+  const score = { right: 0, total: 8, accuracy: 0, medianMs: 1, p95Ms: 1 }
+  const tuned = { right: 7, total: 8, accuracy: 0.875, medianMs: 12.34, p95Ms: 56.7 }
+  const text = comparisonTable([
+    [
+      { provider: 'openai', model: 'gpt' },
+      { base: score, tuned, trainingSeconds: 8.04 },
+    ],
+    [{ provider: 'vertex_ai', model: 'gemini' }, undefined],
+  ])
+  expect(text.split('\n')).toEqual([
+    'provider   base model   base   tuned   median      p95  training',
+    '─────────  ──────────  ─────  ──────  ───────  ───────  ────────',
+    'openai     gpt         0.0 %  87.5 %  12.3 ms  56.7 ms     8.0 s',
+    'vertex_ai  gemini          –       –        –        –         –',
   ])
 })
 

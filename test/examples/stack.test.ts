@@ -10,6 +10,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accountVariables } from '../../sandbox/accounts.ts'
 import { PortInUseError, startStack, WranglerError } from '../../sandbox/stack.ts'
 
 // A gateway of a few lines: what is tested here is how it is started and ended, not what it does.
@@ -19,7 +20,7 @@ const WORKER = `export default {
       const { name } = await request.json()
       return Response.json({ key: 'tg-' + name + '-' + request.headers.get('authorization') })
     }
-    return Response.json({ key: env.OPENAI_API_KEY, base: env.OPENAI_BASE_URL, stale: env.STALE, extra: env.EXTRA })
+    return Response.json(env)
   },
 }`
 
@@ -60,7 +61,13 @@ describe('startStack', { timeout: 60_000 }, () => {
     try {
       const { apiKey, openaiBaseUrl } = stack.sandbox
       const seen = await (await fetch(stack.url)).json()
-      expect(seen).toEqual({ key: apiKey, base: openaiBaseUrl, extra: 'a:b=c' })
+      expect(seen).toEqual({
+        ...accountVariables(stack.sandbox),
+        OPENAI_API_KEY: apiKey,
+        OPENAI_BASE_URL: openaiBaseUrl,
+        TUNEGATE_ADMIN_KEY: stack.adminKey,
+        EXTRA: 'a:b=c',
+      })
       expect(stack.baseURL).toBe(`${stack.url}/v1`)
       expect(await stack.createKey('me')).toBe(`tg-me-Bearer ${stack.adminKey}`)
     } finally {

@@ -21,12 +21,12 @@ describe('a fault as an answer', () => {
     [{ status: 'redirected' }, 502, 'provider_redirected', 'server_error', /'openai' .*redirect/],
     [{ status: 'garbled' }, 502, 'provider_invalid_answer', 'server_error', /'openai' answered something/],
     [{ status: 'client_gone' }, 499, 'provider_unreachable', 'invalid_request_error', /'openai'/],
-    // The caller's own key was right: theirs is not the one refused.
+    // The code tells that it is not the caller's own key that was refused.
     [
       { status: 401 },
-      502,
+      401,
       'provider_authentication_failed',
-      'server_error',
+      'authentication_error',
       /'openai' refused the credentials/,
     ],
     [{ status: 400, message: 'Bad seed.' }, 400, 'provider_error', 'invalid_request_error', /^Bad seed\.$/],

@@ -1,10 +1,12 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Config, ConfigValue } from '../../shared/config.ts'
+import { RequestContext, shareContext } from '../../functions/context.ts'
+import type { Config, ConfigValue, ConnectionConfig } from '../../shared/config.ts'
 import { defineConfig } from '../../shared/config.ts'
 import { resolveField } from '../../shared/credentials/index.ts'
-import { ApiError } from '../../shared/openai/index.ts'
+import { ApiError, type RequestCredentials } from '../../shared/openai/index.ts'
 import { connect, connectionName, reconnect, type Wish } from '../../shared/providers/index.ts'
+import { complete } from '../../shared/serving/index.ts'
 import { json, startBench } from './support/context.ts'
 
 describe('one field of a connection', () => {
@@ -33,7 +35,7 @@ describe('one field of a connection', () => {
       ...(has.secret && { KEY: 'from the secrets' }),
     }
     const value = await resolveField(
-      { name: 'KEY', ...(has.fallback && { fallback: 'the fallback' }) },
+      { name: 'KEY', kind: 'credential', ...(has.fallback && { fallback: 'the fallback' }) },
       has.request ? 'from the request' : undefined,
       has.config && configured[has.config],
       {
@@ -111,7 +113,7 @@ describe('a connection', () => {
     const { channel, account } = await connect(context, 'openai', wish)
     return { settings: channel.settings, account }
   }
-  const account = {
+  const account: ConnectionConfig = {
     provider: 'openai',
     apiKey: 'sk-deployment',
     organization: 'org-deployment',
@@ -226,11 +228,231 @@ describe('the name of a connection', () => {
     },
   )
 
+  it.each([
+    ['body over header', { provider: 'eu' }, 'us', 'asia', 'eu'],
+    ['alias over header', { custom_llm_provider: 'eu' }, 'us', 'asia', 'eu'],
+    ['header over prefix', {}, 'us', 'eu', 'us'],
+    ['prefix over default', {}, undefined, 'eu', 'eu'],
+    ["a provider's name in the header", {}, 'openai', undefined, 'eu'],
+  ])('is taken from %s', (_, wish, provider, prefix, expected) => {
+    expect(connectionName({ config, provider }, wish, prefix)).toBe(expected)
+  })
+
+  it('of the header is refused when it is unknown', () => {
+    expect(() => connectionName({ config, provider: 'vertex' }, {})).toThrow(/'vertex'.*eu, us/)
+  })
+
+  it.each([
+    ['', {}, undefined],
+    ['', { 'x-tunegate-provider': 'eu' }, 'eu'],
+    ['?provider=us', {}, 'us'],
+    ['?provider=us', { 'x-tunegate-provider': 'eu' }, 'eu'],
+    ['?limit=3', {}, undefined],
+    ['?a=b&provider=a%20b', {}, 'a b'],
+  ])('is read from %j with %j: %s', (query, headers, expected) => {
+    const { context, platform } = startBench(() => json({}))
+    const shared = shareContext(context.config, context.caches, platform)
+    const request = new Request(`http://gateway.test/v1/models${query}`, { headers })
+    expect(new RequestContext(shared, request).provider).toBe(expected)
+    expect(new RequestContext(shared, request).detached().provider).toBe(expected)
+  })
+
   it('must be one that there is', () => {
     for (const defaultConnection of ['other', 'toString']) {
       expect(() => defineConfig({ connections: { eu: { provider: 'openai' } }, defaultConnection })).toThrow(
         defaultConnection,
       )
     }
+  })
+})
+
+describe('two connections of one provider', () => {
+  const start = (parts: Partial<Config> = {}) =>
+    startBench(() => json({ id: 'x' }), {
+      connections: {
+        eu: { provider: 'openai', apiKey: 'sk-eu', baseUrl: 'https://eu.example/v1' },
+        us: { provider: 'openai', apiKey: 'sk-us', baseUrl: 'https://us.example/v1' },
+      },
+      defaultConnection: 'us',
+      ...parts,
+    })
+  const messages = [{ role: 'user', content: 'hi' }]
+
+  it.each([
+    ['the default', { model: 'm' }, undefined, 'us', 'm'],
+    ['the prefix', { model: 'eu/m' }, undefined, 'eu', 'm'],
+    ["the provider's prefix", { model: 'openai/m' }, undefined, 'eu', 'm'],
+    ['the header', { model: 'm' }, 'eu', 'eu', 'm'],
+    ['the header over the prefix', { model: 'eu/m' }, 'us', 'us', 'm'],
+    ['the body over the header', { model: 'm', provider: 'eu' }, 'us', 'eu', 'm'],
+    ['the body over the prefix', { model: 'us/m', provider: 'eu' }, undefined, 'eu', 'm'],
+    ['a prefix that is none', { model: 'asia/m' }, undefined, 'us', 'asia/m'],
+  ])('are told apart by %s: key, host and model', async (_, fields, provider, name, model) => {
+    const { context, sent } = start()
+    await complete({ ...context, provider }, 'owner', JSON.stringify({ ...fields, messages }))
+    expect(sent).toHaveLength(1)
+    expect(sent[0]?.url).toBe(`https://${name}.example/v1/chat/completions`)
+    expect(sent[0]?.headers.authorization).toBe(`Bearer sk-${name}`)
+    expect(JSON.parse(sent[0]?.body ?? '')).toEqual({ model, messages })
+  })
+
+  it('are two accounts', async () => {
+    const { context } = start()
+    const [eu, us] = await Promise.all(['eu', 'us'].map(name => connect(context, name)))
+    expect([eu?.account, us?.account]).toEqual(['eu', 'us'])
+    expect(eu?.channel.settings.apiKey).toBe('sk-eu')
+    expect((await connect(context, 'us')).channel.settings.apiKey).toBe('sk-us')
+  })
+
+  it("keep a caller's key apart by the connection it was for", async () => {
+    const { context } = start({ requestCredentials: true })
+    const [eu, us] = await Promise.all(
+      ['eu', 'us'].map(name => connect(context, name, { api_key: 'sk-caller' })),
+    )
+    expect(eu?.account).toMatch(/^eu#/)
+    expect(us?.account).toMatch(/^us#/)
+  })
+})
+
+describe('credentials of a request, for each provider', () => {
+  const start = () =>
+    startBench(() => json({}), {
+      connections: {
+        openai: { provider: 'openai', apiKey: 'sk-deployment' },
+        azure: {
+          provider: 'azure',
+          apiKey: 'azure-deployment',
+          baseUrl: 'https://deployment.openai.azure.com',
+          tenantId: 't',
+          clientId: 'c',
+          clientSecret: 'azure-deployment-secret',
+        },
+        vertex: {
+          provider: 'vertex_ai',
+          credentials: '{"private_key":"vertex-deployment"}',
+          project: 'deployment-project',
+          location: 'us-central1',
+          bucket: 'deployment-bucket',
+        },
+        bedrock: {
+          provider: 'bedrock',
+          accessKeyId: 'AKIADEPLOYMENT',
+          secretAccessKey: 'aws-deployment',
+          sessionToken: 'aws-deployment-session',
+          region: 'us-west-2',
+          roleArn: 'arn:aws:iam::1:role/deployment',
+          bucket: 'deployment-bucket',
+        },
+      },
+      requestCredentials: true,
+    })
+
+  it.each<[string, Wish, string]>([
+    ['openai', { api_base: 'https://a.example/v1' }, 'api_base'],
+    ['azure', { api_base: 'https://a.openai.azure.com' }, 'api_base'],
+    ['azure', { api_version: '2024-10-21' }, 'api_version'],
+    ['vertex', { vertex_project: 'p' }, 'vertex_project'],
+    ['vertex', { vertex_location: 'l' }, 'vertex_location'],
+    ['bedrock', { aws_region_name: 'eu-west-1' }, 'aws_region_name'],
+  ])('%s: %j is only taken together with a credential', async (name, wish, param) => {
+    const { context } = start()
+    await expect(connect(context, name, wish)).rejects.toMatchObject({
+      status: 400,
+      param,
+      message: expect.stringContaining('together with a credential'),
+    })
+  })
+
+  it.each<[string, Wish, string]>([
+    ['openai', { api_key: 'k', vertex_project: 'p' }, 'vertex_project'],
+    ['openai', { api_key: 'k', api_version: '1' }, 'api_version'],
+    ['openai', { aws_access_key_id: 'k' }, 'aws_access_key_id'],
+    ['azure', { api_key: 'k', aws_region_name: 'r' }, 'aws_region_name'],
+    ['vertex', { vertex_credentials: {}, api_version: '1' }, 'api_version'],
+    [
+      'bedrock',
+      { aws_access_key_id: 'a', aws_secret_access_key: 's', vertex_location: 'l' },
+      'vertex_location',
+    ],
+  ])('%s: what it has no use for is refused (%j)', async (name, wish, param) => {
+    const { context } = start()
+    await expect(connect(context, name, wish)).rejects.toMatchObject({
+      status: 400,
+      param,
+      message: expect.stringContaining(`'${param}'`),
+    })
+  })
+
+  it.each<[string, Wish]>([
+    ['openai', { api_key: 'caller' }],
+    ['azure', { api_key: 'caller' }],
+    ['vertex', { vertex_credentials: { private_key: 'caller' }, vertex_project: 'p', vertex_location: 'l' }],
+    ['bedrock', { aws_access_key_id: 'caller', aws_secret_access_key: 'caller' }],
+    [
+      'bedrock',
+      { aws_access_key_id: 'caller', aws_secret_access_key: 'caller', aws_region_name: 'eu-west-1' },
+    ],
+  ])("%s: nothing of the deployment's account goes along with %j, only places", async (name, wish) => {
+    const { context } = start()
+    const found = await connect(context, name, wish).catch((error: unknown) => error)
+    if (found instanceof ApiError) {
+      // What the caller has to bring as well is named, and is not taken from the deployment.
+      expect(found).toMatchObject({ status: 400, code: 'connection_unconfigured' })
+      return
+    }
+    const { channel, provider, account } = found as Awaited<ReturnType<typeof connect>>
+    expect(account).toMatch(new RegExp(`^${name}#[0-9a-f]{12}$`))
+    for (const [field, spec] of Object.entries(provider.fields)) {
+      if (spec.kind !== 'place') expect(channel.settings[field] ?? '', field).not.toMatch(/deployment/i)
+    }
+  })
+
+  it.each<[string, Wish]>([
+    ['bedrock', { aws_access_key_id: 'caller' }],
+    ['bedrock', { aws_secret_access_key: 'caller' }],
+    ['bedrock', { aws_session_token: 'caller' }],
+  ])('%s: half of a credential (%j) is not made whole with the deployment’s', async (name, wish) => {
+    const { context } = start()
+    await expect(connect(context, name, wish)).rejects.toMatchObject({
+      status: 400,
+      code: 'connection_unconfigured',
+    })
+  })
+
+  const HEADERS: [string, RequestCredentials][] = [
+    ['openai', { api_key: 'caller' }],
+    [
+      'bedrock',
+      { aws_access_key_id: 'caller', aws_secret_access_key: 'caller', aws_region_name: 'eu-west-1' },
+    ],
+    ['vertex', { vertex_credentials: '{"private_key":"caller"}', vertex_project: 'p', vertex_location: 'l' }],
+  ]
+  it.each(HEADERS)('%s: an account is found again by the headers of the same', async (name, credentials) => {
+    const { context, platform } = start()
+    const made = await connect(context, name, credentials).catch((error: unknown) => error)
+    // Where more has to be brought than requests can, nothing can have been made.
+    if (made instanceof ApiError) return expect(made.code).toBe('connection_unconfigured')
+    const { account } = made as Awaited<ReturnType<typeof connect>>
+    const headers = Object.fromEntries(
+      Object.entries(credentials).map(([field, value]) => [
+        `x-tunegate-${field.replaceAll('_', '-')}`,
+        String(value),
+      ]),
+    )
+    const shared = shareContext(context.config, context.caches, platform)
+    const again = new RequestContext(shared, new Request('http://gateway.test/', { headers }))
+    expect(again.credentials).toEqual(credentials)
+    expect((await reconnect(again, name, account)).account).toBe(account)
+    const refused = { status: 409, code: 'credentials_required' }
+    const others: RequestCredentials[] = [
+      { api_key: 'other' },
+      { aws_access_key_id: 'other', aws_secret_access_key: 'other' },
+      { vertex_credentials: 'other' },
+    ]
+    for (const other of others)
+      await expect(reconnect({ ...context, credentials: other }, name, account)).rejects.toMatchObject(
+        refused,
+      )
+    await expect(reconnect(context, name, account)).rejects.toMatchObject(refused)
   })
 })

@@ -38,9 +38,9 @@ const expectBroken = (output: Uint8Array, sent: Uint8Array) => {
   const lines = wholeLines(sent)
   expect(text(output.slice(0, lines.length))).toBe(text(lines))
   const rest = text(output.slice(lines.length))
-  // One blank line ends what was begun; one event follows, and nothing else.
-  expect(rest).toMatch(/^\ndata: [^\n]*\n\n$/)
-  expect(JSON.parse(rest.slice('\ndata: '.length))).toEqual({
+  // Two line ends end what was begun, wherever it broke; one event follows, and nothing else.
+  expect(rest).toMatch(/^\n\ndata: [^\n]*\n\n$/)
+  expect(JSON.parse(rest.slice('\n\ndata: '.length))).toEqual({
     error: { message: 'It broke off.', type: 'server_error', param: null, code: 'provider_stream_broken' },
   })
 }

@@ -157,8 +157,8 @@ const BAD: [string, unknown, string | null, string, RegExp][] = [
   ['an unknown field', { ...base, n_epochs: 3 }, 'n_epochs', 'unknown_parameter', UNKNOWN],
   [
     'a field of the future',
-    { ...base, provider_options: {} },
-    'provider_options',
+    { ...base, provider_settings: {} },
+    'provider_settings',
     'unknown_parameter',
     UNKNOWN,
   ],

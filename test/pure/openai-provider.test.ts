@@ -2,7 +2,15 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ConnectionConfig } from '../../shared/config.ts'
 import { JOB_LABEL, PROVIDER_ERROR_CODES, TERMINAL_STATUSES } from '../../shared/openai/index.ts'
-import { type Connection, connect, type JobSubmission, ProviderFault } from '../../shared/providers/index.ts'
+import {
+  type ChatBody,
+  type Connection,
+  connect,
+  type JobSubmission,
+  type Provider,
+  ProviderFault,
+} from '../../shared/providers/index.ts'
+import { toRequest } from '../../shared/providers/openai/chat.ts'
 import { toFault } from '../../shared/providers/openai/faults.ts'
 import { envelope } from '../../shared/providers/openai/files.ts'
 import { fromCheckpoints, fromEvents, toBody, toStatus } from '../../shared/providers/openai/jobs.ts'
@@ -18,15 +26,18 @@ const RECORDED_ACCOUNT: ConnectionConfig = {
   project: 'proj_fake',
 }
 
+/** OpenAI has every verb of the contract. */
+type Whole = Connection & { provider: { jobs: Required<Provider['jobs']> } }
+
 const start = async (
   answers: Answers,
   connection: ConnectionConfig = RECORDED_ACCOUNT,
-): Promise<Bench & Connection> => {
+): Promise<Bench & Whole> => {
   const bench = startBench(answers, {
     connections: { openai: connection },
     retries: { count: 2, firstDelayMs: 1, longestDelayMs: 1 },
   })
-  return { ...bench, ...(await connect(bench.context, 'openai')) }
+  return { ...bench, ...((await connect(bench.context, 'openai')) as Whole) }
 }
 
 const job = (parts: Record<string, unknown> = {}) => ({
@@ -61,10 +72,11 @@ const submission: JobSubmission = {
     type: 'supervised',
     supervised: { hyperparameters: { n_epochs: 3, batch_size: 'auto', learning_rate_multiplier: 1.5 } },
   },
+  options: {},
 }
 
 describe.skipIf(!hasRecordings)('requests, as the official client sends them', () => {
-  const calls: [string, (connection: Connection) => Promise<unknown>][] = [
+  const calls: [string, (connection: Whole) => Promise<unknown>][] = [
     ['files.retrieve', ({ provider, channel }) => provider.files.get(channel, 'file-abc123')],
     ['files.delete', ({ provider, channel }) => provider.files.delete(channel, 'file-abc123')],
     ['files.content', ({ provider, channel }) => provider.files.content(channel, 'file-abc123')],
@@ -170,19 +182,22 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
     ])
   })
 
-  it('chat.completions.create: the body byte for byte', () => {
+  it.each([true, false])('chat.completions.create: the body byte for byte (streamed: %s)', async stream => {
     const expected = recorded('chat.completions.create')
-    return start(() => json({})).then(({ provider, channel }) => {
-      const request = provider.chat.request(channel.settings, expected.body)
-      expect(request).toMatchObject({
-        method: expected.method,
-        body: expected.body,
-        headers: { 'content-type': 'application/json' },
-        // A completion repeated is a completion paid twice.
-        repeat: 'never',
-      })
-      expect(request.url.href).toBe(`https://api.openai.com${expected.path}`)
+    const { provider, channel, sent } = await start(() => json({}))
+    const body = { ...(expected.bodyJson as ChatBody), stream }
+    const answer = await provider.chat.complete(channel, { text: expected.body, body, dropParams: false })
+    expect(answer.kind).toBe(stream ? 'stream' : 'whole')
+    expect(sent).toHaveLength(1)
+    expect(sent[0]).toMatchObject({
+      method: expected.method,
+      body: expected.body,
+      headers: { 'content-type': 'application/json' },
+      url: `https://api.openai.com${expected.path}`,
     })
+    const request = toRequest(channel.settings, { text: expected.body })
+    // A completion repeated is a completion paid twice.
+    expect(request.repeat).toBe('never')
   })
 
   it('replies are read', async () => {

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { createMarkDetector, MARK_BYTES, skipBytes } from '../../shared/datasets/byte-order-mark.ts'
 import { findFile, listFiles, uploadFile } from '../../shared/datasets/index.ts'
 import { ApiError } from '../../shared/openai/index.ts'
-import { everyCut, readAll, streamOf, utf8 } from './support/bytes.ts'
+import { utf8 } from './support/bytes.ts'
 import { json, startBench } from './support/context.ts'
 
 const lines = (count: number) =>
@@ -116,33 +115,5 @@ describe('an upload', () => {
     store.put = () => Promise.reject(cause)
     bucket.delete = () => Promise.reject(new Error('the bucket is down'))
     await expect(upload(form({ purpose: 'batch', file: file('x') }))).rejects.toBe(cause)
-  })
-})
-
-describe('the byte order mark', () => {
-  it.each([
-    ['\uFEFFabc', true],
-    ['\uFEFF', true],
-    ['abc\uFEFF', false],
-    ['a\uFEFF', false],
-    ['', false],
-    ['ab', false],
-  ])('at the start of %j: %s, whatever the cuts', async (text, expected) => {
-    const bytes = utf8(text)
-    for (const chunks of [[bytes], ...everyCut(bytes)]) {
-      const detector = createMarkDetector()
-      for (const chunk of chunks) detector.write(chunk)
-      expect(detector.found).toBe(expected)
-      const rest = await readAll(streamOf(chunks).pipeThrough(skipBytes(expected ? MARK_BYTES : 0)))
-      expect(rest).toEqual(bytes.slice(expected ? 3 : 0))
-    }
-  })
-
-  it('is three bytes and no fewer', () => {
-    for (const bytes of [[0xef], [0xef, 0xbb], [0xef, 0xbb, 0xbe], [0xfe, 0xff], [0xbb, 0xbf, 0xef]]) {
-      const detector = createMarkDetector()
-      detector.write(Uint8Array.from(bytes))
-      expect(detector.found).toBe(false)
-    }
   })
 })

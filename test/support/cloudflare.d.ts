@@ -4,6 +4,7 @@
  */
 declare module 'cloudflare:workers' {
   export const env: Record<string, unknown>
+  export function waitUntil(work: Promise<unknown>): void
 }
 declare module 'cloudflare:test' {
   export interface D1Migration {

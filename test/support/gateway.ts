@@ -80,7 +80,7 @@ export const startGateway = ({ config, variables, platform: parts }: GatewayOpti
     OPENAI_BASE_URL: `${SANDBOX}/v1`,
     ...variables,
   }
-  const platform = { ...createCloudflarePlatform(all, { waitUntil: () => undefined }), ...parts }
+  const platform = { ...createCloudflarePlatform(all, () => undefined), ...parts }
   const send = async (url: string, init?: RequestInit) => app.fetch(new Request(url, init), { platform })
   const gateway: Gateway = {
     platform,

@@ -24,6 +24,8 @@ const MAY_ENTER: Record<string, readonly string[]> = {
 
 /** The files that choose a platform. */
 const ENTRIES = ['functions/worker.ts', 'functions/lambda.ts']
+/** Providers that speak OpenAI's wire with differences. */
+const KIN_OF_OPENAI = ['providers/openai_compatible', 'providers/azure']
 /** What the product consists of; nothing of it knows what stands around it. */
 const PRODUCT = ['functions', 'shared']
 const AROUND = ['sandbox', 'test', 'bench', 'examples']
@@ -48,7 +50,9 @@ export const objection = (from: string, to: string): string | undefined => {
   if (chamber(to) !== undefined && chamber(to) !== chamber(from)) {
     if (there === 'platform')
       return ENTRIES.includes(from) ? undefined : 'only the platform entries choose an adapter'
-    if (from !== 'shared/providers/registry.ts') return 'a provider is known to the registry alone'
+    // Who speaks OpenAI's wire builds on OpenAI's folder.
+    const isKin = chamber(to) === 'providers/openai' && KIN_OF_OPENAI.includes(chamber(from) ?? '')
+    if (from !== 'shared/providers/registry.ts' && !isKin) return 'a provider is known to the registry alone'
   }
   if (here === there) return undefined
   if (!isDoor(to)) return 'a room has one door, its index.ts'

@@ -1,5 +1,6 @@
 import { adminSecretsStore } from 'cloudflare:test'
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { Config } from '../../shared/config.ts'
 import { bindings, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
 
 const keysSeen = async () => (await sandbox.requests()).map(({ headers }) => headers.authorization)
@@ -10,9 +11,15 @@ describe('the credential chain, in workerd', () => {
   beforeEach(() => sandbox.reset())
 
   const REQUEST = { requestCredentials: true }
-  const CONFIG = { connections: { openai: { provider: 'openai', apiKey: 'sk-from-config' } } }
+  const CONFIG: Partial<Config> = { connections: { openai: { provider: 'openai', apiKey: 'sk-from-config' } } }
 
-  it.each([
+  const SOURCES: {
+    source: string
+    config: Partial<Config>
+    variables: Record<string, string>
+    body: object
+    seen: string
+  }[] = [
     {
       source: 'the request',
       config: { ...REQUEST, ...CONFIG },
@@ -41,7 +48,8 @@ describe('the credential chain, in workerd', () => {
       body: {},
       seen: 'sk-from-env',
     },
-  ])('takes the key from $source', async ({ config, variables, body, seen }) => {
+  ]
+  it.each(SOURCES)('takes the key from $source', async ({ config, variables, body, seen }) => {
     const client = await startGateway({ config, variables }).client()
     // Only one key is right at the sandbox: what counts is which one it was shown.
     await client.chat.completions.create({ ...chat, ...body }).catch(() => undefined)
@@ -94,7 +102,7 @@ describe('the credential chain, in workerd', () => {
       config: REQUEST,
       platform: {
         fetch: async request => {
-          called.push(request.url)
+          called.push(new Request(request).url)
           return new Response('{}')
         },
       },
@@ -108,7 +116,7 @@ describe('the credential chain, in workerd', () => {
   it("tells a refusal of the deployment's key from one of the caller's", async () => {
     const client = await startGateway({ variables: { OPENAI_API_KEY: 'sk-stale-secret' } }).client()
     await expect(client.chat.completions.create(chat)).rejects.toMatchObject({
-      status: 502,
+      status: 401,
       code: 'provider_authentication_failed',
       message: expect.not.stringContaining('stale'),
     })

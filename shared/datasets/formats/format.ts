@@ -90,7 +90,10 @@ export const splitSystem = (
   const placed = messages.map((message, index) => ({ message, path: `${path}[${index}]` }))
   const system = placed
     .filter(({ message }) => isSystem(message))
-    .map(({ message, path: at }) => textOf(message, at, losses))
+    .map(each => {
+      losses.push(...commonLosses(each))
+      return textOf(each.message, each.path, losses)
+    })
     .join('\n\n')
   return { system, turns: placed.filter(({ message }) => !isSystem(message)) }
 }

@@ -16,6 +16,7 @@ import {
   type Placed,
   splitSystem,
   type Tool,
+  textOf,
 } from './format.ts'
 
 type Part =
@@ -91,8 +92,7 @@ const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): 
   const name = names.get(message.tool_call_id ?? '')
   if (name === undefined)
     losses.push({ path: `${path}.tool_call_id`, message: 'answers no tool call of this example' })
-  const parts = contentParts(placed, losses)
-  const output = parts.map(part => ('text' in part ? part.text : '')).join('')
+  const output = textOf(message, path, losses)
   return { role: 'user', parts: [{ functionResponse: { name: name ?? 'unknown', response: { output } } }] }
 }
 
@@ -161,10 +161,12 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
     output.map((message, index) => ({ message, path: `${path}[${index}]` })),
     losses,
   )
+  const [content, ...more] = contents
+  const texts = content?.parts.filter(part => 'text' in part) ?? []
   if (contents.some(({ parts }) => parts.some(part => !('text' in part)))) {
     losses.push({ path, message: 'preferences are text only' })
   }
-  return contents.length === 1 ? contents[0] : undefined
+  return content && more.length === 0 && texts.length > 0 ? { ...content, parts: texts } : undefined
 }
 
 export const toGemini: Converter = example => {

@@ -2,11 +2,12 @@
  * The ports on Cloudflare: D1, R2, Secrets Store, Worker variables.
  * @module
  */
-import type { D1Database, ExecutionContext, R2Bucket } from '@cloudflare/workers-types'
+import type { D1Database, R2Bucket } from '@cloudflare/workers-types'
 import { createIds } from '../ids.ts'
 import type { Clock, Environment, Platform, Secrets } from '../ports.ts'
 import { createR2Bucket } from './bucket.ts'
 import { createD1Store } from './store.ts'
+import { chunks, relay, sizedBody } from './streams.ts'
 
 /** The bindings of `wrangler.toml`. Variables are strings; a secret of a Secrets Store is an object with `get()`. */
 export interface Bindings {
@@ -40,30 +41,10 @@ const createSecrets = (bindings: Bindings): Secrets => ({
   },
 })
 
-/** workerd's stream that tells fetch its length, so that no chunked encoding is used. */
-declare const FixedLengthStream: new (size: number) => TransformStream<Uint8Array, Uint8Array>
-
-const sizedBody: Platform['sizedBody'] = (pieces, size) => {
-  const { readable, writable } = new FixedLengthStream(size)
-  const pump = async () => {
-    for (const piece of pieces) {
-      if (piece instanceof ReadableStream) await piece.pipeTo(writable, { preventClose: true })
-      else {
-        const writer = writable.getWriter()
-        await writer.write(piece)
-        writer.releaseLock()
-      }
-    }
-    await writable.close()
-  }
-  // A failure reaches the request through its body; here it must only not go unhandled.
-  pump().catch(cause => writable.abort(cause).catch(() => undefined))
-  return readable
-}
-
+/** @param waitUntil of the runtime: keeps work going after the answer */
 export const createCloudflarePlatform = (
   bindings: Bindings,
-  context: Pick<ExecutionContext, 'waitUntil'>,
+  waitUntil: (work: Promise<unknown>) => void,
 ): Platform => ({
   store: createD1Store(bindings.DB),
   bucket: createR2Bucket(bindings.BUCKET),
@@ -71,7 +52,10 @@ export const createCloudflarePlatform = (
   environment: createEnvironment(bindings),
   clock,
   ids,
-  fetch: request => fetch(request),
+  fetch: (request, init) => fetch(request, init),
+  endsCallsWithRequest: true,
   sizedBody,
-  defer: work => context.waitUntil(work),
+  relay,
+  chunks,
+  defer: waitUntil,
 })

@@ -1,14 +1,35 @@
-/** OpenAI's chat completions: the canonical form itself, so bodies pass as they are. */
-import type { Provider } from '../provider.ts'
+/** OpenAI's chat completions: the canonical form itself, so bodies pass as they are, byte for byte. */
+import type { ChatRequest, Provider, ProviderRequest, Settings } from '../provider.ts'
 import { urlOf } from './url.ts'
 
-export const chat: Provider['chat'] = {
-  request: (settings, body) => ({
-    method: 'POST',
-    url: urlOf(settings, ['chat', 'completions']),
-    headers: { 'content-type': 'application/json' },
-    body,
-    // The official clients repeat a completion themselves; twice repeated is paid twice.
-    repeat: 'never',
-  }),
+/** Made once for a connection's settings, which live as long as their cache: a URL costs more than all else here. */
+const urls = new WeakMap<Settings, URL>()
+const chatUrl = (settings: Settings): URL => {
+  const known = urls.get(settings) ?? urlOf(settings, ['chat', 'completions'])
+  urls.set(settings, known)
+  return known
 }
+
+export const toRequest = (settings: Settings, { text }: Pick<ChatRequest, 'text'>): ProviderRequest => ({
+  method: 'POST',
+  url: chatUrl(settings),
+  headers: { 'content-type': 'application/json' },
+  body: text,
+  // The official clients repeat a completion themselves; twice repeated is paid twice.
+  repeat: 'never',
+  endsWithRequest: true,
+})
+
+/** Chat with whoever takes OpenAI's bodies and answers in its shape. */
+export const chatOver = (
+  toOutgoing: (settings: Settings, request: ChatRequest) => ProviderRequest,
+): Provider['chat'] => ({
+  async complete(channel, request) {
+    const outgoing = toOutgoing(channel.settings, request)
+    if (request.body.stream === true)
+      return { kind: 'stream', isRaw: true, ...(await channel.open(outgoing)) }
+    return { kind: 'whole', ...(await channel.call(outgoing)) }
+  },
+})
+
+export const chat: Provider['chat'] = chatOver(toRequest)

@@ -5,6 +5,8 @@ import { urlOf } from './url.ts'
 
 const file = z.object({ id: z.string(), filename: z.string(), bytes: z.number(), created_at: z.number() })
 
+const fileList = z.object({ data: z.array(file), has_more: z.boolean() })
+
 const encoder = new TextEncoder()
 /** Quotes and line ends cannot stand in a quoted file name (WHATWG form encoding). */
 const quoted = (name: string) => name.replace(/["\r\n]/g, char => encodeURIComponent(char))
@@ -48,6 +50,11 @@ export const files: Provider['files'] = {
   },
   async delete(channel, id) {
     await channel.call(toOne(channel.settings, 'DELETE', id))
+  },
+  async list({ settings, read }, { after, limit }) {
+    const url = urlOf(settings, ['files'], { purpose: 'fine-tune', limit, after })
+    const { data, has_more } = await read(fileList, { method: 'GET', url, repeat: 'always' })
+    return { items: data, hasMore: has_more }
   },
   content: (channel, id) =>
     channel.open({ method: 'GET', url: urlOf(channel.settings, ['files', id, 'content']), repeat: 'always' }),

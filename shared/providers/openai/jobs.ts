@@ -32,10 +32,10 @@ const jobObject = z.object({
   seed: nullable(z.number()),
   metadata: z.record(z.string(), z.unknown()).nullish(),
 })
-const jobList = z.object({ data: z.array(jobObject) })
+export const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
 
 const eventList = z.object({
-  has_more: z.boolean(),
+  has_more: z.boolean().default(false),
   data: z.array(
     z.object({
       id: z.string(),
@@ -49,7 +49,7 @@ const eventList = z.object({
 })
 
 const checkpointList = z.object({
-  has_more: z.boolean(),
+  has_more: z.boolean().default(false),
   data: z.array(
     z.object({
       id: z.string(),
@@ -142,8 +142,9 @@ const JOBS = ['fine_tuning', 'jobs'] as const
 /** Jobs looked through for a label. */
 const FOUND = 20
 
-const toGet = (
-  { settings }: Channel,
+/** A `GET` below `/fine_tuning/jobs`. */
+export const toGet = (
+  { settings }: Pick<Channel, 'settings'>,
   segments: string[],
   query: Record<string, string | number | undefined> = {},
 ): ProviderRequest => ({
@@ -162,17 +163,26 @@ const command = (verb: 'cancel' | 'pause' | 'resume') => async (channel: Channel
     }),
   )
 
-export const jobs: Provider['jobs'] = {
-  async create({ settings, read }, job) {
-    const created = await read(jobObject, {
+/** Sends a body to `POST /fine_tuning/jobs`. */
+export const createJob = async ({ settings, read }: Channel, body: object): Promise<NativeJob> =>
+  fromJob(
+    await read(jobObject, {
       method: 'POST',
       url: urlOf(settings, JOBS),
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(toBody(job)),
+      body: JSON.stringify(body),
       repeat: 'if-refused',
-    })
-    return fromJob(created)
-  },
+    }),
+  )
+
+export const jobs = {
+  // It is OpenAI's own request: all of it has a place here.
+  check: ({ options }) =>
+    Object.keys(options).map(option => ({
+      param: `provider_options.openai.${option}`,
+      message: 'OpenAI has no such option',
+    })),
+  create: (channel, job) => createJob(channel, toBody(job)),
   async find(channel, label) {
     const { data } = await channel.read(
       jobList,
@@ -181,6 +191,10 @@ export const jobs: Provider['jobs'] = {
     // A server that does not know the filter lists whatever it has.
     const found = data.find(({ metadata }) => metadata?.[JOB_LABEL] === label)
     return found && fromJob(found)
+  },
+  async list(channel, { after, limit }) {
+    const { data, has_more } = await channel.read(jobList, toGet(channel, [], { limit, after }))
+    return { items: data.map(fromJob), hasMore: has_more }
   },
   async get(channel, id) {
     return fromJob(await channel.read(jobObject, toGet(channel, [id])))
@@ -196,4 +210,4 @@ export const jobs: Provider['jobs'] = {
     const page = await channel.read(checkpointList, toGet(channel, [id, 'checkpoints'], { limit, after }))
     return { items: fromCheckpoints(page), hasMore: page.has_more }
   },
-}
+} satisfies Provider['jobs']

@@ -21,5 +21,5 @@ const app = createApp(
 // biome-ignore lint/style/noDefaultExport: a Worker is its default export
 export default {
   fetch: (request: Request, bindings: Bindings, context: ExecutionContext) =>
-    app.fetch(request, { platform: createCloudflarePlatform(bindings, context) }),
+    app.fetch(request, { platform: createCloudflarePlatform(bindings, work => context.waitUntil(work)) }),
 }

@@ -30,7 +30,8 @@ export const json = (body: unknown, status = 200, headers: Record<string, string
 /** A context whose providers are answered by this function. */
 export const startBench = (answers: Answers, config: Partial<Config> = {}): Bench => {
   const sent: Sent[] = []
-  const platform = memoryPlatform(async request => {
+  const platform = memoryPlatform(async (input: Request | string, init?: RequestInit) => {
+    const request = new Request(input, init)
     const { pathname, searchParams } = new URL(request.url)
     const seen: Sent = {
       method: request.method,

@@ -152,7 +152,34 @@ export interface MemoryPlatform extends Platform {
   vault: Record<string, string | undefined>
 }
 
-export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
+const TAIL_BYTES = 256
+
+/** As the port says, with plain streams. */
+const relay: Platform['relay'] = (body, atEnd) => {
+  const reader = body.getReader()
+  let tail = new Uint8Array()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      let broken: { cause: unknown } | undefined
+      try {
+        const { value, done } = await reader.read()
+        if (!done) {
+          tail = joined([tail, value]).slice(-TAIL_BYTES)
+          return controller.enqueue(value)
+        }
+      } catch (cause) {
+        broken = { cause }
+      }
+      const last = atEnd(tail, broken)
+      if (last) controller.enqueue(last)
+      controller.close()
+    },
+    cancel: reason => reader.cancel(reason),
+  })
+}
+
+/** @param answer the network */
+export const memoryPlatform = (answer: (request: Request) => Promise<Response>): MemoryPlatform => {
   const clock = fakeClock()
   const platform: MemoryPlatform = {
     store: memoryStore(),
@@ -163,7 +190,7 @@ export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
     vault: {},
     environment: { get: name => platform.variables[name] },
     secrets: { get: async name => platform.vault[name] },
-    fetch,
+    fetch: (request, init) => answer(new Request(request, init)),
     sizedBody: (pieces, size) =>
       new ReadableStream<Uint8Array>({
         async start(controller) {
@@ -178,6 +205,15 @@ export const memoryPlatform = (fetch: Platform['fetch']): MemoryPlatform => {
           }
         },
       }),
+    relay,
+    chunks: body => {
+      const reader = body.getReader()
+      return {
+        next: async () => (await reader.read()).value,
+        cancel: () => reader.cancel(),
+      }
+    },
+    endsCallsWithRequest: false,
     defer: () => undefined,
   }
   return platform
