@@ -65,6 +65,14 @@ export interface Ground {
   log: string[]
 }
 
+/** How a bed differs from the others. */
+export interface BedOptions {
+  /** Open workerd's inspector; it costs speed, so only for profiles. */
+  inspector?: boolean
+  /** More of the gateway's environment, e.g. other providers' accounts. */
+  variables?: Record<string, string>
+}
+
 async function migrate(miniflare: Miniflare): Promise<void> {
   for (const { binding, migrations_dir } of unstable_readConfig({ config: CONFIG }).d1_databases) {
     const folder = join(ROOT, migrations_dir ?? 'migrations')
@@ -86,7 +94,7 @@ async function makeKey(port: number): Promise<string> {
   throw new Error(`POST /v1/keys answered ${status}: ${text}`)
 }
 
-function workers({ made, upstream }: Ground): V4WorkerOptions[] {
+function workers({ made, upstream }: Ground, variables: Record<string, string>): V4WorkerOptions[] {
   const origin = `http://127.0.0.1:${upstream}`
   const common = {
     compatibilityDate: made.compatibility.date,
@@ -117,6 +125,7 @@ function workers({ made, upstream }: Ground): V4WorkerOptions[] {
       OPENAI_API_KEY: 'sk-bench',
       OPENAI_BASE_URL: `${origin}/v1`,
       TUNEGATE_SANDBOX_ORIGIN: origin,
+      ...variables,
     },
   }
   return [gateway, bare('bare')]
@@ -124,10 +133,9 @@ function workers({ made, upstream }: Ground): V4WorkerOptions[] {
 
 /**
  * Starts a fresh workerd with both Workers, empty storage and a new key.
- *
- * @param inspector open the inspector; it costs speed, so only for profiles
  */
-export async function boot(ground: Ground, inspector = false): Promise<Bed> {
+export async function boot(ground: Ground, options: BedOptions = {}): Promise<Bed> {
+  const { inspector = false, variables = {} } = options
   const { made, scratch, log } = ground
   const folder = await mkdtemp(join(scratch, 'bed-'))
   const instances: Miniflare[] = []
@@ -166,7 +174,7 @@ export async function boot(ground: Ground, inspector = false): Promise<Bed> {
     await start({ workers: [{ name: 'storage', modules: true, script: STORAGE_WORKER }] }, 'storage')
     const before = childrenNamed('workerd')
     const port0 = inspector ? { inspectorPort: 0 } : {}
-    const miniflare = await start({ workers: workers(ground), ...port0 }, 'measured')
+    const miniflare = await start({ workers: workers(ground, variables), ...port0 }, 'measured')
     if (!made.self) await migrate(miniflare)
     const port = async (name: string) => Number((await miniflare.unsafeGetDirectURL(name)).port)
     const ports = { gateway: await port('gateway'), bare: await port('bare') }

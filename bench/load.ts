@@ -12,6 +12,8 @@ export interface Round {
   requests: number
   /** Whatever the sink counted, e.g. streamed events. */
   events: number
+  /** Bytes of all bodies. */
+  bytes: number
   seconds: number
   /** CPU seconds of workerd meanwhile; `null` without /proc. */
   cpu: number | null
@@ -45,8 +47,11 @@ export function spread(values: number[]): Spread {
   return { median: median(values), low: Math.min(...values), high: Math.max(...values) }
 }
 
-/** A chat completion request for either Worker; `user` carries the upstream's script. */
-export function chatRequest(subject: Subject, body: { stream?: true; user?: string } = {}): Buffer {
+/** A chat completion request for either Worker; `user` or `stop` carries the upstream's script. */
+export function chatRequest(
+  subject: Subject,
+  body: { model?: string; stream?: true; user?: string; stop?: string } = {},
+): Buffer {
   const messages = [
     { role: 'system', content: 'You are the assistant of a bank. Answer in one short paragraph.' },
     { role: 'user', content: 'I ordered a card last week and it has not come yet. Where is it?' },
@@ -90,6 +95,7 @@ async function round(bed: Bed, subject: Subject, load: Load): Promise<Round> {
   const wires = await Promise.all(Array.from({ length: load.connections }, () => Wire.open(subject.port)))
   const counters: EventCounter[] = []
   const latencies: number[] = []
+  let bytes = 0
   const cpuBefore = bed.pid === null ? null : cpuSeconds(bed.pid)
   const start = performance.now()
   const end = start + load.milliseconds
@@ -102,6 +108,7 @@ async function round(bed: Bed, subject: Subject, load: Load): Promise<Round> {
       const answer = await wire.exchange(request, sink)
       if (answer.status !== 200 || answer.bytes === 0)
         throw new Error(`${subject.name} answered ${answer.status} with ${answer.bytes} bytes under load`)
+      bytes += answer.bytes
       const then = performance.now()
       latencies.push(then - now)
       now = then
@@ -114,6 +121,7 @@ async function round(bed: Bed, subject: Subject, load: Load): Promise<Round> {
     return {
       requests: latencies.length,
       events: counters.reduce((sum, counter) => sum + counter.count, 0),
+      bytes,
       seconds,
       cpu: cpuBefore === null || cpuAfter === null ? null : cpuAfter - cpuBefore,
       latencies,

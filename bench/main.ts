@@ -12,25 +12,26 @@ import { createRequire } from 'node:module'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Bed, boot, type Ground, startUpstream } from './boot.ts'
+import { type Bed, type BedOptions, boot, type Ground, startUpstream } from './boot.ts'
 import { build } from './bundle.ts'
 import { cancel } from './cancel.ts'
 import { chat } from './chat.ts'
 import { files } from './files.ts'
 import { childrenNamed } from './proc.ts'
 import { profile } from './profile.ts'
+import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
 import { stream } from './stream.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'cancel'] as const
+const SECTIONS = ['chat', 'stream', 'files', 'cancel', 'providers'] as const
 type Section = (typeof SECTIONS)[number]
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,cancel   only these sections
-  --quick                           shorter rounds, a 60 MB file instead of 600 MB
-  --json FILE                       write the figures there too
-  --self                            the bare Worker against itself: how much is noise (chat, stream, cancel)
-  --profile FILE                    instead: a CPU profile of the gateway under chat (or --only stream) load
+  --only chat,stream,files,cancel,providers   only these sections
+  --quick          shorter rounds, a 60 MB file instead of 600 MB
+  --json FILE      write the figures there too
+  --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
+  --profile FILE   instead: a CPU profile of the gateway under chat (or --only stream) load
 `
 
 function readOptions() {
@@ -48,8 +49,8 @@ function readOptions() {
   const names = values.only?.split(',') ?? [...SECTIONS]
   const unknown = names.find(name => !isSection(name))
   if (unknown !== undefined) throw new Error(`no section “${unknown}”; there are ${SECTIONS.join(', ')}`)
-  // The bare Worker keeps no files under /v1, so that section has no second side there.
-  const only = names.filter(isSection).filter(name => !(values.self && name === 'files'))
+  // The bare Worker keeps no files under /v1 and knows one provider: those sections have no second side there.
+  const only = names.filter(isSection).filter(name => !(values.self && ['files', 'providers'].includes(name)))
   return { ...values, only }
 }
 
@@ -72,13 +73,17 @@ function clear(scratch: string): void {
 async function run(
   options: ReturnType<typeof readOptions>,
   ground: Ground,
-  start: (inspector?: boolean) => Promise<Bed>,
+  start: (how?: BedOptions) => Promise<Bed>,
 ): Promise<Row[]> {
   const rows: Row[] = []
   for (const section of options.only) {
     progress(`${section} …`)
     if (section === 'files') {
       rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    if (section === 'providers') {
+      rows.push(...(await providers(start, ground.upstream, options.quick)))
       continue
     }
     // A process of its own for each section: what one leaves behind must not weigh on the next.
@@ -106,14 +111,14 @@ async function main(options: ReturnType<typeof readOptions>): Promise<void> {
     resources.defer(upstream.stop)
     const made = await build(scratch, { self: options.self, readable: options.profile !== undefined })
     const ground: Ground = { made, upstream: upstream.port, scratch, log }
-    const start = async (inspector = false) => {
-      const bed = await boot(ground, inspector)
+    const start = async (how?: BedOptions) => {
+      const bed = await boot(ground, how)
       resources.defer(bed.stop)
       return bed
     }
     if (options.profile !== undefined) {
       const kind = options.only.includes('chat') ? 'chat' : 'stream'
-      process.stdout.write(`${await profile(await start(true), kind, options.profile)}\n`)
+      process.stdout.write(`${await profile(await start({ inspector: true }), kind, options.profile)}\n`)
       return
     }
     const rows = await run(options, ground, start)

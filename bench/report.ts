@@ -12,6 +12,8 @@ export interface Row {
   unit: string
   gateway: Spread
   bare: Spread
+  /** What stands in the bare Worker's column where it is not the bare Worker; the same for a whole section. */
+  beside?: string
   /** How the two are compared: gateway ÷ bare, gateway − bare, or the gateway's figure by itself. */
   by: 'ratio' | 'difference' | 'itself'
   compared: Spread
@@ -87,7 +89,10 @@ export function table(rows: Row[]): string {
   const output = [print(HEAD)]
   let section = ''
   for (const row of rows) {
-    if (row.section !== section) output.push(rule)
+    if (row.section !== section) {
+      output.push(rule)
+      if (row.beside !== undefined) output.push(`in the place of “bare”: ${row.beside}`)
+    }
     section = row.section
     output.push(print(cells(row)))
   }

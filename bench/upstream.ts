@@ -1,19 +1,20 @@
 /**
- * The provider's stand-in: answers chat completions as fast as Node can write them, plain or streamed.
+ * The providers' stand-in: answers chat completions as fast as Node can write them, plain or streamed.
  *
  * It runs as a process of its own, so that neither the load generator's event loop nor the measured
  * workerd waits for it. The only thing it does besides answering is to remember, for each named stream, when
  * it wrote and when it was told that nobody listens any more.
  *
- * A request steers its answer through the `user` field, the one field of OpenAI's request that both
- * Workers forward untouched: `n=500,pace=0,wait=0,id=abc`.
+ * A request steers its answer through a text that both Workers forward untouched, such as
+ * `n=500,pace=0,wait=0,id=abc`: in the field `user`, or in `stop`, which has a place on every provider's wire.
  *
  * @module
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { type Answers, answersAt, MODELS } from './answers.ts'
 
-/** How one answer is to be given; the text form of it travels in the request's `user` field. */
+/** How one answer is to be given; the text form of it travels in the request. */
 export interface Script {
   /** Content events of a streamed answer. */
   n: number
@@ -32,6 +33,11 @@ export interface StreamLog {
   writes: number[]
   closedAt: number | null
   finished: boolean
+}
+
+interface State {
+  streams: Map<string, StreamLog>
+  tokenCalls: number
 }
 
 const MAX_LOGS = 1000
@@ -54,9 +60,15 @@ export async function readLog(port: number, id: string): Promise<StreamLog | nul
   return (await response.json()) as StreamLog | null
 }
 
+/** How often the upstream was asked for an access token so far. */
+export async function tokenCalls(port: number): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/control/tokens`)
+  return Number(await response.text())
+}
+
 function readScript(body: string): Script {
   const script: Script = { n: 20, pace: 0, wait: 0, batch: 1, id: '' }
-  const text = /"user"\s*:\s*"([^"]*)"/.exec(body)?.[1] ?? ''
+  const text = /"((?:n|pace|wait|batch|id)=[^"]*)"/.exec(body)?.[1] ?? ''
   for (const pair of text.split(',')) {
     const [name, value = ''] = pair.split('=')
     if (name === 'id') script.id = value
@@ -64,50 +76,6 @@ function readScript(body: string): Script {
   }
   return script
 }
-
-const PLAIN = Buffer.from(
-  JSON.stringify({
-    id: 'chatcmpl-bench',
-    object: 'chat.completion',
-    created: 1790000000,
-    model: 'gpt-4.1-mini-2025-04-14',
-    choices: [
-      {
-        index: 0,
-        message: {
-          role: 'assistant',
-          content: 'The card is on its way and usually arrives within five working days. '.repeat(2).trim(),
-          refusal: null,
-          annotations: [],
-        },
-        logprobs: null,
-        finish_reason: 'stop',
-      },
-    ],
-    usage: {
-      prompt_tokens: 31,
-      completion_tokens: 24,
-      total_tokens: 55,
-      prompt_tokens_details: { cached_tokens: 0, audio_tokens: 0 },
-    },
-    service_tier: 'default',
-    system_fingerprint: 'fp_bench',
-  }),
-)
-
-const MODELS = JSON.stringify({
-  object: 'list',
-  data: [{ id: 'gpt-4.1-mini-2025-04-14', object: 'model', created: 1744317547, owned_by: 'system' }],
-})
-
-function event(delta: object, finish: string | null): string {
-  const choices = [{ index: 0, delta, finish_reason: finish }]
-  return `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1790000000, model: 'gpt-4.1-mini-2025-04-14', choices })}\n\n`
-}
-
-const CONTENT = event({ content: ' words' }, null)
-const LAST = event({}, 'stop')
-const USAGE = `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1790000000, model: 'gpt-4.1-mini-2025-04-14', choices: [], usage: { prompt_tokens: 31, completion_tokens: 24, total_tokens: 55 } })}\n\n`
 
 /** Resolves when the socket takes more, or is gone: a writer that only waits for `drain` would hang on a closed one. */
 function drained(response: ServerResponse): Promise<void> {
@@ -122,24 +90,27 @@ function drained(response: ServerResponse): Promise<void> {
   return promise
 }
 
+function servePlain({ plain }: Answers, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': plain.length })
+  response.end(plain)
+}
+
 function serveChat(
-  streams: Map<string, StreamLog>,
+  state: State,
+  { answers, streamed: named }: NonNullable<ReturnType<typeof answersAt>>,
   body: string,
   response: ServerResponse,
 ): void | Promise<void> {
   const script = readScript(body)
-  const streamed = /"stream"\s*:\s*true/.test(body)
-  if (!streamed && script.wait === 0) {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': PLAIN.length })
-    response.end(PLAIN)
-    return
-  }
-  return serveSlowly(streams, script, streamed, /"include_usage"\s*:\s*true/.test(body), response)
+  const streamed = named ?? /"stream"\s*:\s*true/.test(body)
+  if (!streamed && script.wait === 0) return servePlain(answers, response)
+  return serveSlowly(state, script, answers, streamed, /"include_usage"\s*:\s*true/.test(body), response)
 }
 
 async function serveSlowly(
-  streams: Map<string, StreamLog>,
+  { streams }: State,
   script: Script,
+  answers: Answers,
   streamed: boolean,
   usage: boolean,
   response: ServerResponse,
@@ -154,13 +125,10 @@ async function serveSlowly(
   })
   if (script.wait > 0) await sleep(script.wait)
   if (response.destroyed) return
-  if (!streamed) {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': PLAIN.length })
-    response.end(PLAIN)
-    return
-  }
-  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache' })
-  const piece = CONTENT.repeat(script.batch)
+  if (!streamed) return servePlain(answers, response)
+  response.writeHead(200, { 'content-type': answers.type, 'cache-control': 'no-cache' })
+  if (answers.first.length > 0) response.write(answers.first)
+  const piece = Buffer.concat(Array.from({ length: script.batch }, () => answers.content))
   for (let sent = 0; sent < script.n && !response.destroyed; sent += script.batch) {
     const more = response.write(piece)
     if (script.id !== '') log.writes.push(monotonic())
@@ -170,37 +138,46 @@ async function serveSlowly(
   }
   if (response.destroyed) return
   log.finished = true
-  response.end(`${LAST}${usage ? USAGE : ''}data: [DONE]\n\n`)
+  response.end(answers.last(usage))
 }
 
-function route(streams: Map<string, StreamLog>, request: IncomingMessage, response: ServerResponse): void {
+function route(state: State, request: IncomingMessage, response: ServerResponse): void {
   const path = request.url ?? '/'
-  if (request.method === 'POST' && path === '/v1/chat/completions') {
+  const json = { 'content-type': 'application/json' }
+  const asked = request.method === 'POST' ? answersAt(path) : null
+  if (asked !== null) {
+    if (!request.headers.authorization?.startsWith(asked.answers.authorization))
+      return void response.writeHead(401, json).end('{"error":{"message":"not authorised"}}')
     let body = ''
     request.setEncoding('utf8')
     request.on('data', (text: string) => {
       body += text
     })
     request.on('end', () => {
-      void serveChat(streams, body, response)
+      void serveChat(state, asked, body, response)
     })
     return
   }
-  if (path === '/v1/models')
-    return void response.writeHead(200, { 'content-type': 'application/json' }).end(MODELS)
+  if (path === '/v1/models') return void response.writeHead(200, json).end(MODELS)
+  if (path === '/google/token') {
+    state.tokenCalls++
+    const token = { access_token: `bench-${state.tokenCalls}`, expires_in: 3600, token_type: 'Bearer' }
+    return void response.writeHead(200, json).end(JSON.stringify(token))
+  }
+  if (path === '/control/tokens') return void response.writeHead(200, json).end(String(state.tokenCalls))
   const named = /^\/control\/streams\/([^/]+)$/.exec(path)?.[1]
   if (named !== undefined) {
-    const log = streams.get(named) ?? null
-    return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(log))
+    const log = state.streams.get(named) ?? null
+    return void response.writeHead(200, json).end(JSON.stringify(log))
   }
-  response.writeHead(404, { 'content-type': 'application/json' }).end('{"error":{"message":"not here"}}')
+  response.writeHead(404, json).end('{"error":{"message":"not here"}}')
 }
 
 /** Serves on a free loopback port and tells it to the parent, whose end is also this process's end. */
 function main(): void {
-  const streams = new Map<string, StreamLog>()
+  const state: State = { streams: new Map(), tokenCalls: 0 }
   const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) =>
-    route(streams, request, response),
+    route(state, request, response),
   )
   server.listen(0, '127.0.0.1', () => {
     const address = server.address()

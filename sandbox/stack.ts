@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { accountVariables } from './accounts.ts'
 import { type Sandbox, startSandbox } from './server.ts'
 import { runWrangler, type Wrangler, WranglerError } from './wrangler.ts'
 
@@ -108,7 +109,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const boot = async (): Promise<void> => {
     const [freePort = 0, inspectorPort = 0] = await freePorts(2)
     port ||= freePort
-    const vars = { TUNEGATE_ADMIN_KEY: adminKey, ...(sandbox && sandboxVars(sandbox)), ...options.vars }
+    const vars = { TUNEGATE_ADMIN_KEY: adminKey, ...(sandbox && accountVariables(sandbox)), ...options.vars }
     gateway = runWrangler(
       [
         'dev',
@@ -177,12 +178,6 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     stop,
   }
 }
-
-const sandboxVars = ({ origin, openaiBaseUrl, apiKey }: Sandbox): Record<string, string> => ({
-  OPENAI_API_KEY: apiKey,
-  OPENAI_BASE_URL: openaiBaseUrl,
-  TUNEGATE_SANDBOX_ORIGIN: origin,
-})
 
 /** Brings the local database to the newest schema; a configuration without D1 needs nothing. */
 async function migrate(

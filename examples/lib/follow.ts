@@ -7,13 +7,14 @@ const FINAL: ReadonlySet<FineTuningJob['status']> = new Set(['succeeded', 'faile
 
 /**
  * Yields a job's new events, oldest first, each time there are some, until the job has ended and its last was seen.
+ * `onLook` hears of the status at each look, news or not.
  *
  * @throws if nothing at all happens for `patienceMs`.
  */
 export async function* follow(
   client: OpenAI,
   jobId: string,
-  { pollMs = 200, patienceMs = 60_000 } = {},
+  { pollMs = 200, patienceMs = 60_000, onLook = (_status: FineTuningJob['status']): void => {} } = {},
 ): AsyncGenerator<FineTuningJobEvent[], void> {
   let lastSeen: string | undefined
   let lastStatus: string | undefined
@@ -22,6 +23,7 @@ export async function* follow(
   while (true) {
     // The status first, the events after it: a job seen as ended has written its last event by then.
     const { status } = await client.fineTuning.jobs.retrieve(jobId)
+    onLook(status)
     const fresh = await eventsSince(client, jobId, lastSeen)
     if (fresh.length > 0) yield fresh
     if (FINAL.has(status)) return

@@ -1,29 +1,42 @@
 /** What can be typed after `npm run demo --`. @module */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { PROVIDER_NAMES, type ProviderName, traitsOf } from './providers.ts'
 
 export const HELP = `Usage: npm run demo [-- options]
 
 Starts the gateway and its sandbox, tunes a model on a dataset and examines it on questions it has never seen.
 
 Options:
+  --provider P   where to tune, or "all" of them in turn (default openai)
+                 ${PROVIDER_NAMES.join(', ')}
   --train FILE   training examples, chat JSONL      (default examples/support/train.jsonl)
   --valid FILE   validation examples                (default examples/support/valid.jsonl; optional with --train)
   --test FILE    held-out questions with answers    (default examples/support/test.jsonl)
-  --model NAME   base model                         (default gpt-4.1-mini-2025-04-14)
+  --model NAME   base model                         (default by provider: see below; not with "all")
   --epochs N     passes over the training examples  (default: the provider decides)
   --help         this text
 
 With --train or --valid of your own, give --test too: the questions must be on the same subject.
+
+Base models unless --model says otherwise:
+${PROVIDER_NAMES.map(name => `  ${name.padEnd(18)} ${traitsOf(name).model}`).join('\n')}
 `
+
+/** A provider and the base model to tune there. */
+export interface Target {
+  provider: ProviderName
+  model: string
+}
 
 /** Settings of one demo run. */
 export interface DemoOptions {
+  /** One, or all there are. */
+  targets: Target[]
   train: string
   /** Absent: the job runs without validation. */
   valid?: string | undefined
   test: string
-  model: string
   /** Absent: the provider decides. */
   epochs?: number | undefined
 }
@@ -39,11 +52,11 @@ export class UsageError extends Error {
  * @throws {UsageError}
  */
 export function parseOptions(args: string[]): DemoOptions | 'help' {
-  const { help, train, valid, test, model, epochs } = parse(args).values
+  const { help, provider, model, train, valid, test, epochs } = parse(args).values
   if (help) return 'help'
 
   const common = {
-    model: model ?? 'gpt-4.1-mini-2025-04-14',
+    targets: targetsOf(provider, model),
     epochs: epochs === undefined ? undefined : positiveInteger('--epochs', epochs),
   }
   if (!train && !valid && !test) {
@@ -53,12 +66,23 @@ export function parseOptions(args: string[]): DemoOptions | 'help' {
   return { ...common, train, valid, test }
 }
 
+function targetsOf(provider = 'openai', model: string | undefined): Target[] {
+  if (provider === 'all') {
+    if (model !== undefined) throw new UsageError('--model goes with one provider, not with "all"')
+    return PROVIDER_NAMES.map(name => ({ provider: name, model: traitsOf(name).model }))
+  }
+  const known = PROVIDER_NAMES.find(name => name === provider)
+  if (known) return [{ provider: known, model: model ?? traitsOf(known).model }]
+  throw new UsageError(`--provider takes ${PROVIDER_NAMES.join(', ')} or all, not "${provider}"`)
+}
+
 function parse(args: string[]) {
   try {
     const text = { type: 'string' } as const
     return parseArgs({
       args,
       options: {
+        provider: text,
         train: text,
         valid: text,
         test: text,

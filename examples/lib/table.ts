@@ -1,15 +1,15 @@
 /** Plain-text tables. @module */
 
 /**
- * Columns as wide as their widest cell, two spaces apart, with a rule under the heading. The first column is aligned
- * left, the others, which hold figures, right.
+ * Columns as wide as their widest cell, two spaces apart, with a rule under the heading. The first `names` columns are
+ * aligned left, the others, which hold figures, right.
  */
-export function table(heading: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(heading: readonly string[], rows: readonly (readonly string[])[], names = 1): string {
   const widths = heading.map((title, column) =>
     Math.max(...[title, ...rows.map(row => row[column] ?? '')].map(lengthOf)),
   )
   const line = (cells: readonly string[]): string =>
-    widths.map((width, column) => pad(cells[column] ?? '', width, column > 0)).join('  ')
+    widths.map((width, column) => pad(cells[column] ?? '', width, column >= names)).join('  ')
   const rule = widths.map(width => '─'.repeat(width)).join('  ')
   return [line(heading), rule, ...rows.map(line)].map(each => each.trimEnd()).join('\n')
 }

@@ -82,6 +82,12 @@ const NAMING: Route[] = [
   ['GET /v1/fine_tuning/jobs/{id}', t => `/v1/fine_tuning/jobs/${t.job}`],
   ['GET /v1/fine_tuning/jobs/{id}/events', t => `/v1/fine_tuning/jobs/${t.job}/events`],
   ['GET /v1/fine_tuning/jobs/{id}/checkpoints', t => `/v1/fine_tuning/jobs/${t.job}/checkpoints`],
+  ['GET /v1/fine_tuning/jobs/{id}/deployment', t => `/v1/fine_tuning/jobs/${t.done}/deployment`],
+  [
+    'DELETE /v1/fine_tuning/jobs/{id}/deployment',
+    t => `/v1/fine_tuning/jobs/${t.done}/deployment`,
+    () => ({ method: 'DELETE' }),
+  ],
   [
     'POST /v1/fine_tuning/jobs/{id}/pause',
     t => `/v1/fine_tuning/jobs/${t.job}/pause`,

@@ -7,6 +7,7 @@ import {
   createTransport,
   delayBefore,
   mayRepeat,
+  type OpenAnswer,
   type OutboundRequest,
   type Repeat,
   retryAfterMs,
@@ -40,7 +41,8 @@ interface Bench {
 const bench = (replies: Reply[], options: Partial<TransportOptions> = {}): Bench => {
   const sent: Request[] = []
   const clock = fakeClock()
-  const fetch = async (request: Request) => {
+  const fetch: TransportOptions['fetch'] = async (input, init) => {
+    const request = new Request(input, init)
     const reply = replies[Math.min(sent.length, replies.length - 1)]
     sent.push(request)
     if (request.signal.aborted) throw request.signal.reason
@@ -454,6 +456,77 @@ describe('the client', () => {
     expect(await outcome(transport.call(request({ signal: AbortSignal.abort() })))).toMatchObject({
       reason: 'client_gone',
     })
+  })
+})
+
+describe('where the platform ends calls with their request', () => {
+  const ended = { endsCallsWithRequest: true }
+  const never = { method: 'POST', body: '{}', repeat: 'never', endsWithRequest: true } as const
+  const call = (reply: Reply, parts: Partial<OutboundRequest> = {}, options = ended) => {
+    const { transport, sent } = bench([reply], options)
+    return (['call', 'open'] as const).map(async way => ({
+      answer: await outcome(transport[way](request({ ...never, ...parts }))),
+      sent,
+    }))
+  }
+
+  it('such a call is sent as any other', async () => {
+    for (const { answer, sent } of await Promise.all(
+      call(status(200, { a: 'b' }, '{"x":1}'), { headers: { c: 'd' } }),
+    )) {
+      expect(answer).toMatchObject({ status: 200 })
+      expect(sent[0]).toMatchObject({
+        method: 'POST',
+        url: 'https://api.example.com/v1/files',
+        redirect: 'manual',
+      })
+      expect(sent[0]?.headers.get('c')).toBe('d')
+      expect(await sent[0]?.clone().text()).toBe('{}')
+    }
+  })
+
+  it.each<[string, Reply, Partial<OutboundRequest>, object]>([
+    ['silence', silent, { timeoutMs: 5 }, { reason: 'timeout' }],
+    ['no connection', unreachable, {}, { reason: 'unreachable' }],
+    ['a redirect', status(307, { location: 'https://evil.example/' }), {}, { reason: 'redirected' }],
+    ['an error', status(503, {}, 'busy'), {}, { status: 503 }],
+  ])('%s is what it is elsewhere', async (_, reply, parts, expected) => {
+    for (const options of [ended, { endsCallsWithRequest: false }]) {
+      for (const { answer } of await Promise.all(call(reply, parts, options))) {
+        expect(answer).toMatchObject(expected)
+        if ('reason' in expected) expect(answer).toBeInstanceOf(TransportError)
+      }
+    }
+  })
+
+  it('the time ends with the headers of an open answer, and with the last byte of a whole one', async () => {
+    const late: Reply = () =>
+      new Response(
+        new ReadableStream<Uint8Array>({
+          async start(controller) {
+            controller.enqueue(utf8('{'))
+            await new Promise(resolve => setTimeout(resolve, 40))
+            controller.enqueue(utf8('}'))
+            controller.close()
+          },
+        }),
+      )
+    const [whole, open] = await Promise.all(call(late, { timeoutMs: 10 }))
+    expect(whole?.answer).toMatchObject({ reason: 'timeout' })
+    const { body } = { ...(open?.answer as Partial<OpenAnswer>) }
+    expect(body && (await readAll(body))).toEqual(utf8('{}'))
+  })
+
+  it.each([
+    ['a call that outlives its request', { ...never, endsWithRequest: false }],
+    ['a streamed body', { ...never, body: async () => streamOf([utf8('x')]) }],
+  ])('%s still ends with its client', async (_, parts) => {
+    const client = new AbortController()
+    const { transport } = bench([silent], ended)
+    const work = outcome(transport.call(request({ ...parts, signal: client.signal })))
+    await new Promise(resolve => setTimeout(resolve, 0))
+    client.abort()
+    expect(await work).toMatchObject({ reason: 'client_gone' })
   })
 })
 

@@ -11,7 +11,9 @@ describe('the credential chain, in workerd', () => {
   beforeEach(() => sandbox.reset())
 
   const REQUEST = { requestCredentials: true }
-  const CONFIG: Partial<Config> = { connections: { openai: { provider: 'openai', apiKey: 'sk-from-config' } } }
+  const CONFIG: Partial<Config> = {
+    connections: { openai: { provider: 'openai', apiKey: 'sk-from-config' } },
+  }
 
   const SOURCES: {
     source: string
