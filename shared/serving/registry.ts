@@ -69,17 +69,23 @@ export const getModel = async (context: Context, owner: string, name: string): P
   return base
 }
 
+/** What is not there any more needs no deletion. */
+const untilGone = async (deletion: Promise<void> | undefined): Promise<void> => {
+  try {
+    await deletion
+  } catch (error) {
+    if (!(error instanceof ProviderFault && error.status === 404)) throw error
+  }
+}
+
 /** Deletes a tuned model at its provider; the name stays a tombstone. */
 export const deleteModel = async (context: Context, owner: string, name: string): Promise<void> => {
   const model = await findTunedModel(context, owner, name)
   if (!model) throw noSuchModel(name)
   const { provider, channel } = await reconnect(context, model.connection, model.account)
-  try {
-    await provider.models.delete(channel, model.native)
-  } catch (error) {
-    const isGone = error instanceof ProviderFault && error.status === 404
-    if (!isGone) throw error
-  }
+  // A deployment outlives its model, and is billed: it goes first.
+  if (model.deployment) await untilGone(provider.deployments?.delete(channel, model.deployment.id))
+  await untilGone(provider.models.delete(channel, model.native))
   await MODELS.update(context.platform.store, name, value => ({ ...value, deleted_at: nowSeconds(context) }))
   cacheOf(context).delete(name)
 }

@@ -326,6 +326,23 @@ describe('a tune that has to be deployed', () => {
       await expect(chat(bench, 'tunegate-abcdef12345678', owner)).rejects.toMatchObject({ status: 404 })
   })
 
+  it('goes with its model, which it would outlive and be billed for', async () => {
+    const { context, state, name } = await start()
+    state.deployment = nativeDeployment({ status: 'ready' })
+    await deployJob(context, OWNER, ID)
+    await deleteModel(context, OWNER, name)
+    expect(state.deployments.at(-1)).toBe('delete deployment-1')
+  })
+
+  it('that would not go keeps its model', async () => {
+    const { context, state, name } = await start()
+    state.deployment = nativeDeployment({ status: 'ready' })
+    await deployJob(context, OWNER, ID)
+    state.deletion = fault(500)
+    await expect(deleteModel(context, OWNER, name)).rejects.toMatchObject({ status: 500 })
+    expect(await findTunedModel(context, OWNER, name)).toMatchObject({ deleted_at: null })
+  })
+
   it('that has been deleted is not deployed', async () => {
     const { context, name } = await start()
     await deleteModel(context, OWNER, name)
