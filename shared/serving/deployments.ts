@@ -12,7 +12,7 @@ import {
   reconnect,
 } from '../providers/index.ts'
 import { MODELS, type ModelDeployment, type ModelRecord } from './records.ts'
-import { forgetModel } from './registry.ts'
+import { forgetModel, registerAlias } from './registry.ts'
 
 const notReady = (message: string): ApiError =>
   new ApiError({
@@ -35,6 +35,7 @@ const record = async (
       : { ...native, created_at: model.deployment?.created_at ?? nowSeconds(context) }
   const updated = await MODELS.update(context.platform.store, model.name, value => ({ ...value, deployment }))
   forgetModel(context, model.name)
+  if (deployment) await registerAlias(context, model, deployment.model)
   return updated ?? { ...model, deployment }
 }
 

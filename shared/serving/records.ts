@@ -18,7 +18,9 @@ export interface ModelRecord {
   deployment?: ModelDeployment | null
   base_model: string
   job: string
-  kind: 'model' | 'checkpoint'
+  /** The model this is only another name of: what its provider, or a deployment, calls it. */
+  alias_of?: string
+  kind: 'model' | 'checkpoint' | 'alias'
   /** Unix seconds. */
   created_at: number
   /** A tombstone: the name stays its owner's. */

@@ -26,14 +26,24 @@ export const lookUpModel = async (context: Context, name: string): Promise<Model
   return record
 }
 
+/** Makes the next look-up ask the store. */
+export const forgetModel = (context: Context, name: string): void => cacheOf(context).delete(name)
+
 /** Enters a model that a job has made. Doing it again changes nothing. */
 export const registerModel = async (context: Context, model: ModelRecord): Promise<void> => {
   await MODELS.create(context.platform.store, model)
-  cacheOf(context).delete(model.name)
+  forgetModel(context, model.name)
+  await registerAlias(context, model, model.native)
 }
 
-/** Makes the next look-up ask the store. */
-export const forgetModel = (context: Context, name: string): void => cacheOf(context).delete(name)
+/**
+ * Enters a provider's own name for a model. Shared credentials would answer anyone who knows it: this makes it its owner's.
+ */
+export const registerAlias = async (context: Context, model: ModelRecord, name: string): Promise<void> => {
+  if (name === model.name) return
+  await MODELS.create(context.platform.store, { ...model, name, kind: 'alias', alias_of: model.name })
+  forgetModel(context, name)
+}
 
 /** A tuned model that this owner may use. */
 export const findTunedModel = async (
@@ -44,7 +54,7 @@ export const findTunedModel = async (
   const record = await lookUpModel(context, name)
   if (!record) return undefined
   if (record.owner !== owner || record.deleted_at !== null) throw noSuchModel(name)
-  return record
+  return record.alias_of === undefined ? record : findTunedModel(context, owner, record.alias_of)
 }
 
 /** Most tuned models named in one list. */

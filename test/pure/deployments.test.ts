@@ -318,6 +318,19 @@ describe('a tune that has to be deployed', () => {
     expect(state.deployments).toEqual([])
   })
 
+  it("is its owner's under the provider's own names too, and no one else's", async () => {
+    const bench = await start()
+    bench.state.deployment = nativeDeployment({ status: 'ready' })
+    await deployJob(bench.context, OWNER, ID)
+    const { model } = nativeDeployment({ status: 'ready' })
+    for (const name of ['arn:tune/1', model, `main/${model}`]) {
+      await chat(bench, name)
+      await expect(chat(bench, name, 'other')).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
+    }
+    await deleteModel(bench.context, OWNER, bench.name)
+    await expect(chat(bench, model)).rejects.toMatchObject({ status: 404 })
+  })
+
   it("is not to be reached by its deployment's name", async () => {
     const bench = await start()
     bench.state.deployment = nativeDeployment({ status: 'ready' })
