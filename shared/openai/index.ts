@@ -1,4 +1,5 @@
 /** The wire we speak: OpenAI's objects, requests, errors, paging and event streams. */
+export * from './bytes.ts'
 export * from './errors.ts'
 export * from './objects.ts'
 export * from './paging.ts'

@@ -2,6 +2,7 @@
  * Server-sent events as OpenAI streams them: `data: {…}` lines, ended by `data: [DONE]`.
  * @module
  */
+import { joinBytes } from './bytes.ts'
 import type { ApiError } from './errors.ts'
 
 const encoder = new TextEncoder()
@@ -22,14 +23,6 @@ const lastLine = (bytes: Uint8Array): Uint8Array => {
 /** An error as the last event of a stream: official clients throw it. It is never followed by `[DONE]`. */
 export const errorEvent = (error: ApiError): Uint8Array =>
   encoder.encode(`\n\ndata: ${JSON.stringify(error.toBody())}\n\n`)
-
-const join = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-  if (a.length === 0) return b
-  const joined = new Uint8Array(a.length + b.length)
-  joined.set(a)
-  joined.set(b, a.length)
-  return joined
-}
 
 /** Whether a stream whose last bytes these are has ended as it should. */
 export const endsDone = (tail: Uint8Array): boolean => {
@@ -60,7 +53,7 @@ export const guardEventStream = (
 
   /** The whole lines so far; what follows the last line end waits for its rest. */
   const takeLines = (chunk: Uint8Array): Uint8Array => {
-    const bytes = join(held, chunk)
+    const bytes = joinBytes(held, chunk)
     const end = bytes.lastIndexOf(LINE_FEED) + 1
     held = bytes.subarray(end)
     const lines = bytes.subarray(0, end)

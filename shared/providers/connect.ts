@@ -12,11 +12,11 @@ import { parseJson } from './json.ts'
 import {
   type AuthTools,
   type Channel,
-  type Fault,
   type Provider,
   ProviderFault,
   type ProviderRequest,
   type Settings,
+  unansweredFault,
 } from './provider.ts'
 import { PROVIDERS } from './registry.ts'
 
@@ -130,15 +130,6 @@ const fingerprint = async (secret: string): Promise<string> => {
   return Array.from(new Uint8Array(digest, 0, 6), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
-const NO_ANSWER: Omit<Fault, 'status'> = {
-  code: null,
-  nativeCode: null,
-  message: undefined,
-  param: null,
-  retryAfter: null,
-  refused: false,
-}
-
 const openChannel = (
   context: Context,
   provider: Provider,
@@ -163,10 +154,8 @@ const openChannel = (
     timeoutMs,
     signal: request.tidies ? undefined : context.signal,
   })
-  const faultWithout = (status: Fault['status'], cause?: unknown) =>
-    new ProviderFault(provider.id, { ...NO_ANSWER, status }, cause)
   const rethrow = (error: unknown): never => {
-    throw error instanceof TransportError ? faultWithout(error.reason, error) : error
+    throw error instanceof TransportError ? unansweredFault(provider.id, error.reason, error) : error
   }
   const isSuccess = (status: number) => status >= 200 && status < 300
   const faultOf = (answer: Answer) => new ProviderFault(provider.id, provider.toFault(answer))
@@ -188,7 +177,8 @@ const openChannel = (
       const result = schema.safeParse(parseJson(bytes))
       if (result.success) return result.data
       // Only the paths go along: the issues themselves may quote the body.
-      throw faultWithout(
+      throw unansweredFault(
+        provider.id,
         'garbled',
         result.error.issues.map(issue => issue.path.join('.')),
       )

@@ -92,6 +92,26 @@ export class ProviderFault extends Error implements Fault {
   }
 }
 
+/** A fault of which the provider has said nothing: whether it acted on the request is not known. */
+export const unansweredFault = (
+  provider: string,
+  status: Exclude<Fault['status'], number>,
+  cause?: unknown,
+): ProviderFault =>
+  new ProviderFault(
+    provider,
+    {
+      status,
+      code: null,
+      nativeCode: null,
+      message: undefined,
+      param: null,
+      retryAfter: null,
+      refused: false,
+    },
+    cause,
+  )
+
 /** The dataset formats there are; `datasets/formats` converts to each. */
 export type DatasetFormat =
   | 'openai'

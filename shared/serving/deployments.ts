@@ -12,7 +12,7 @@ import {
   reconnect,
 } from '../providers/index.ts'
 import { MODELS, type ModelDeployment, type ModelRecord } from './records.ts'
-import { forgetModel, registerAlias } from './registry.ts'
+import { forgetModel, registerAlias, untilGone } from './registry.ts'
 
 const notReady = (message: string): ApiError =>
   new ApiError({
@@ -102,11 +102,7 @@ export const refreshDeployment = async (
 export const undeployModel = async (context: Context, model: ModelRecord): Promise<boolean> => {
   if (!model.deployment) return false
   const connection = await connectionOf(context, model)
-  try {
-    await deploymentsOf(connection).delete(connection.channel, model.deployment.id)
-  } catch (error) {
-    if (!(error instanceof ProviderFault && error.status === 404)) throw error
-  }
+  await untilGone(deploymentsOf(connection).delete(connection.channel, model.deployment.id))
   await record(context, model, null)
   return true
 }

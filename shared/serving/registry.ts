@@ -80,7 +80,7 @@ export const getModel = async (context: Context, owner: string, name: string): P
 }
 
 /** What is not there any more needs no deletion. */
-const untilGone = async (deletion: Promise<void> | undefined): Promise<void> => {
+export const untilGone = async (deletion: Promise<void> | undefined): Promise<void> => {
   try {
     await deletion
   } catch (error) {

@@ -1,7 +1,14 @@
 /** Datasets in S3. A file's id is where it is: `s3://bucket/key`. */
 import { notFound } from '../../openai/index.ts'
 import type { Answer } from '../../transport.ts'
-import { type Channel, type Provider, ProviderFault, type Settings, type UploadedFile } from '../provider.ts'
+import {
+  type Channel,
+  type Provider,
+  ProviderFault,
+  type Settings,
+  type UploadedFile,
+  unansweredFault,
+} from '../provider.ts'
 import { toFault } from './faults.ts'
 import { isBucket, parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
 import { partsOf } from './parts.ts'
@@ -54,16 +61,7 @@ const inRegion = async <T>(sent: Promise<T>): Promise<T> =>
 const send = (channel: Channel, request: Parameters<Channel['call']>[0]): Promise<Answer> =>
   inRegion(channel.call(request))
 
-const garbled = () =>
-  new ProviderFault('bedrock', {
-    status: 'garbled',
-    code: null,
-    nativeCode: null,
-    message: undefined,
-    param: null,
-    retryAfter: null,
-    refused: false,
-  })
+const garbled = () => unansweredFault('bedrock', 'garbled')
 
 const tagOf = ({ headers }: Answer): string => {
   const tag = headers.get('etag')

@@ -2,7 +2,7 @@
 import type { ErrorCode } from '../../openai/index.ts'
 import type { Answer } from '../../transport.ts'
 import { parseJson } from '../json.ts'
-import { type Fault, ProviderFault } from '../provider.ts'
+import { type Fault, type ProviderFault, unansweredFault } from '../provider.ts'
 
 /** `google.rpc.Code` by number. Source: googleapis/google/rpc/code.proto. */
 const RPC_NAMES: Readonly<Record<number, string>> = {
@@ -120,13 +120,4 @@ export const toFault = ({ status, headers, bytes }: Answer): Fault =>
   faultOf(parseJson(bytes), status, headers.get('retry-after'))
 
 /** An answer with a 2xx that is not what the API promises: what became of the request is not known. */
-export const garbled = (): ProviderFault =>
-  new ProviderFault('vertex_ai', {
-    status: 'garbled',
-    code: null,
-    nativeCode: null,
-    message: undefined,
-    param: null,
-    retryAfter: null,
-    refused: false,
-  })
+export const garbled = (): ProviderFault => unansweredFault('vertex_ai', 'garbled')

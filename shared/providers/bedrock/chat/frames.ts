@@ -4,6 +4,7 @@
  * @module
  */
 import { EventStreamCodec } from '@smithy/eventstream-codec'
+import { joinBytes } from '../../../openai/index.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -47,14 +48,6 @@ const toFrame = (bytes: Uint8Array): Frame => {
   }
 }
 
-const join = (a: Uint8Array, b: Uint8Array): Uint8Array => {
-  if (a.length === 0) return b
-  const joined = new Uint8Array(a.length + b.length)
-  joined.set(a)
-  joined.set(b, a.length)
-  return joined
-}
-
 const lengthAt = (bytes: Uint8Array, offset: number): number =>
   new DataView(bytes.buffer, bytes.byteOffset + offset, 4).getUint32(0)
 
@@ -72,7 +65,7 @@ export const createFrameReader = (): FrameReader => {
       return held.length > 0
     },
     *read(chunk) {
-      const bytes = join(held, chunk)
+      const bytes = joinBytes(held, chunk)
       let start = 0
       while (bytes.length - start >= 4) {
         const length = lengthAt(bytes, start)
