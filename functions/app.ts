@@ -5,6 +5,7 @@
 import { Hono } from 'hono'
 import { createCaches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
+import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
@@ -108,7 +109,10 @@ export const createApp = (config: Config) => {
       thrown => answerFailure(id, thrown),
     )
   }
-  return app
+  return Object.assign(app, {
+    /** The context of work that no request asks for: the schedule's and the queue's. */
+    background: (platform: Platform): Context => share(platform),
+  })
 }
 
 /** The methods a path is served with. */

@@ -12,6 +12,9 @@ import { PortInUseError, type Stack, startStack } from './stack.ts'
 
 const STATE = fileURLToPath(new URL('../.wrangler/state', import.meta.url))
 
+/** Milliseconds between ticks of the schedule: oftener than the platform's minute, for someone is waiting. */
+const TICK_MS = 3000
+
 const HELP = `Usage: npm run dev -- [options]
 
 Starts the gateway (workerd, with local D1 and R2) and the provider sandbox behind it.
@@ -92,15 +95,19 @@ async function main(): Promise<number> {
   // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
   if (stack === 'interrupted') return 0
 
+  let schedule: NodeJS.Timeout | undefined
   try {
     const key = await Promise.race([stack.createKey('dev'), interrupted])
     if (key === 'interrupted') return 0
     announce(stack, key)
+    // While a tick is under way, or the gateway is away, the next one does.
+    schedule = setInterval(() => void stack.tick().catch(() => undefined), TICK_MS)
     const end = await Promise.race([interrupted, stack.exited])
     if (end === 'interrupted') return 0
     log(`the gateway ended by itself (exit code ${end})`)
     return 1
   } finally {
+    clearInterval(schedule)
     await stack.stop()
   }
 }

@@ -66,6 +66,8 @@ export interface Stack {
   output(): string
   /** Makes a gateway key and returns it. Each key is an owner of its own. */
   createKey(name?: string): Promise<string>
+  /** Fires the schedule, as the platform does every minute; returns when it is through. */
+  tick(): Promise<void>
   /** Kills workerd and wrangler with SIGKILL, as a crash would; the state and the sandbox stay. */
   killGateway(): Promise<void>
   /** Starts the gateway again on the same port and state. */
@@ -169,6 +171,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     output: () => gateway?.output() ?? '',
     createKey: name => createKey(url, adminKey, name),
+    async tick() {
+      const answer = await fetch(`${url}/cdn-cgi/handler/scheduled`)
+      const text = await answer.text()
+      if (!answer.ok) throw new Error(`the schedule answered ${answer.status}: ${text.slice(0, 500)}`)
+    },
     async killGateway() {
       await gateway?.kill()
     },

@@ -129,7 +129,8 @@ export const adoptFile = async (
     created_at: createdAt,
     expires_at: null,
     deleted_at: null,
-    bucket_key: null,
+    segments: [],
+    sha256: null,
     examples: null,
     copies: [{ connection: name, account, format: null, native_id: nativeId }],
   })

@@ -6,7 +6,7 @@ import { type Context, nowSeconds } from '../context.ts'
 import { notFound } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
 import { isOutOfReach, ProviderFault, reconnect } from '../providers/index.ts'
-import { FILES, type FileCopy, type FileRecord } from './records.ts'
+import { FILES, type FileCopy, type FileRecord, type Segment } from './records.ts'
 
 const isAlive = (context: Context) => (file: FileRecord) =>
   file.deleted_at === null && (file.expires_at === null || file.expires_at > nowSeconds(context))
@@ -39,19 +39,75 @@ export const listFiles = (
     : FILES.list(store, 'purpose', `${owner}#${purpose}`, page, isAlive(context))
 }
 
-/** The bytes, from our bucket or, for what only a provider has, from there. */
+/** The objects of our bucket one after the other, each opened when the one before has ended. */
+const joined = (
+  { bucket }: Context['platform'],
+  segments: readonly Segment[],
+  from: number,
+): ReadableStream<Uint8Array> => {
+  const waiting = [...segments]
+  let skip = from
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  const next = async (): Promise<boolean> => {
+    while (waiting[0] && skip >= waiting[0].bytes) skip -= waiting.shift()?.bytes ?? 0
+    const segment = waiting.shift()
+    if (!segment) return false
+    const object = await bucket.get(segment.key, skip)
+    if (object?.size !== segment.bytes) throw new Error('A part of the file is not in the bucket.')
+    skip = 0
+    reader = object.body.getReader()
+    return true
+  }
+  return new ReadableStream({
+    async pull(controller) {
+      while (reader || (await next())) {
+        const { value, done } = (await reader?.read()) ?? { done: true }
+        if (!done) return controller.enqueue(value)
+        reader = undefined
+      }
+      controller.close()
+    },
+    cancel: reason => reader?.cancel(reason),
+  })
+}
+
+const isInBucket = async ({ bucket }: Context['platform'], [first]: readonly Segment[]) =>
+  first !== undefined && (await bucket.size(first.key)) !== undefined
+
+/**
+ * The bytes, from our bucket or, for what only a provider has, from there.
+ * @param from the byte to begin at
+ */
 export const readFile = async (
   context: Context,
   file: FileRecord,
+  from = 0,
 ): Promise<{ body: ReadableStream<Uint8Array>; size: number | undefined }> => {
-  const object = file.bucket_key === null ? undefined : await context.platform.bucket.get(file.bucket_key)
-  if (object) return object
+  const { segments } = file
+  const [first, ...more] = segments
+  if (first && more.length === 0) {
+    // Most files are one object, which the platform passes on by its own means.
+    const object = await context.platform.bucket.get(first.key, from)
+    if (object) return object
+  } else if (await isInBucket(context.platform, segments))
+    return { body: joined(context.platform, segments, from), size: file.bytes }
   for (const copy of file.copies) {
     const { provider, channel } = await reconnect(context, copy.connection, copy.account)
     const { body } = await provider.files.content(channel, copy.native_id)
-    return { body, size: undefined }
+    return { body: from === 0 ? body : body.pipeThrough(skipping(from)), size: undefined }
   }
   throw notFound('file_not_found', 'file_id', `The bytes of '${file.id}' are gone.`)
+}
+
+/** Leaves out the first bytes. */
+const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
+  let left = bytes
+  return new TransformStream({
+    transform(chunk, controller) {
+      if (left < chunk.length) controller.enqueue(chunk.subarray(left))
+      left = Math.max(0, left - chunk.length)
+    },
+  })
 }
 
 /** Deletes a copy at a provider. @returns whether it is gone. */
@@ -73,9 +129,9 @@ const deleteCopy = async (context: Context, copy: FileCopy): Promise<boolean> =>
 export const deleteFile = async (context: Context, file: FileRecord): Promise<FileCopy[]> => {
   const { store, bucket } = context.platform
   await FILES.update(store, file.id, value => ({ ...value, deleted_at: nowSeconds(context) }))
-  if (file.bucket_key !== null) await bucket.delete(file.bucket_key)
+  for (const { key } of file.segments) await bucket.delete(key)
   const isGone = await Promise.all(file.copies.map(copy => deleteCopy(context, copy)))
   const left = file.copies.filter((_, index) => !isGone[index])
-  await FILES.update(store, file.id, value => ({ ...value, bucket_key: null, copies: left }))
+  await FILES.update(store, file.id, value => ({ ...value, segments: [], copies: left }))
   return left
 }

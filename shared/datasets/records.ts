@@ -17,6 +17,12 @@ export interface FileCopy {
   is_lossy?: true
 }
 
+/** An object in our bucket. */
+export interface Segment {
+  key: string
+  bytes: number
+}
+
 export interface FileRecord {
   id: string
   owner: string
@@ -29,8 +35,10 @@ export interface FileRecord {
   expires_at: number | null
   /** A tombstone: the id stays known, the bytes are gone. */
   deleted_at: number | null
-  /** Key in our bucket, or null when only a provider has the bytes. */
-  bucket_key: string | null
+  /** The bytes in our bucket, one object after the other; none when only a provider has them. */
+  segments: Segment[]
+  /** SHA-256 of the bytes, hex; null where they did not pass through the gateway. */
+  sha256: string | null
   /** Lines of a training file, or null where it was not counted. */
   examples: number | null
   copies: FileCopy[]

@@ -72,7 +72,8 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       created_at: created,
       expires_at: lifetime === undefined ? null : created + lifetime,
       deleted_at: null,
-      bucket_key: key,
+      segments: [{ key, bytes: writer.size }],
+      sha256: null,
       examples,
       copies: [],
     }

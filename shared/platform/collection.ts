@@ -19,6 +19,8 @@ export interface Page<T> {
 export interface PageQuery {
   limit: number
   after?: string | undefined
+  /** Only sort keys below this one. */
+  below?: string | undefined
   order?: 'asc' | 'desc'
 }
 
@@ -112,6 +114,7 @@ export const collection = <T, Index extends string = never>(
           order,
           limit,
           ...(after !== undefined && { after }),
+          ...(query.below !== undefined && { below: query.below }),
         })
         const values = records.map(record => parse(record.body))
         items.push(...values.filter(keep))

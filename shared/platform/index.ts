@@ -2,5 +2,6 @@
 export * from './base62.ts'
 export * from './bucket-writer.ts'
 export * from './collection.ts'
+export * from './due.ts'
 export * from './ids.ts'
 export * from './ports.ts'

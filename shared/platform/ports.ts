@@ -36,6 +36,8 @@ export interface ListQuery {
   limit: number
   /** Only what follows this sort key, in the given order. The key itself need not exist any more. */
   after?: string
+  /** Only sort keys below this one, whatever the order. */
+  below?: string
 }
 
 /** Records with optimistic concurrency. Single-record conditional writes only: what D1 and DynamoDB share. */
@@ -54,7 +56,7 @@ export interface Store {
 
 export interface BucketObject {
   body: ReadableStream<Uint8Array>
-  /** Bytes. */
+  /** Bytes of the whole object, whatever range of it the body is. */
   size: number
 }
 
@@ -69,8 +71,27 @@ export interface MultipartUpload {
 export interface Bucket {
   put(key: string, bytes: Uint8Array): Promise<void>
   startMultipart(key: string): Promise<MultipartUpload>
-  get(key: string): Promise<BucketObject | undefined>
+  /** @param from the byte to begin at, up to the object's size */
+  get(key: string, from?: number): Promise<BucketObject | undefined>
+  /** Bytes of an object, or undefined where there is none. */
+  size(key: string): Promise<number | undefined>
   delete(key: string): Promise<void>
+}
+
+/**
+ * One step of work, told by the record it is about; all else is in the store. Doing a step twice does no harm, and one that is
+ * lost is found again by the schedule.
+ */
+export interface Task {
+  /** A name in `functions/tasks.ts`. */
+  type: string
+  id: string
+}
+
+/** Work to be done soon, at least once, in no order. */
+export interface Queue {
+  /** @param delaySeconds before it may begin */
+  enqueue(task: Task, delaySeconds?: number): Promise<void>
 }
 
 /** The last link of the credential chain. */
@@ -109,6 +130,7 @@ export interface ChunkReader {
 export interface Platform {
   store: Store
   bucket: Bucket
+  queue: Queue
   secrets: Secrets
   environment: Environment
   clock: Clock

@@ -41,7 +41,7 @@ describe('an upload', () => {
       owner: 'owner',
     })
     expect(record.bytes).toBe(utf8(lines(12)).length)
-    expect(bucket.objects.get(record.bucket_key ?? '')).toEqual(utf8(lines(12)))
+    expect(bucket.objects.get(record.segments[0]?.key ?? '')).toEqual(utf8(lines(12)))
     expect(await findFile(context, 'owner', record.id)).toEqual(record)
     await expect(findFile(context, 'someone else', record.id)).rejects.toMatchObject({ status: 404 })
   })

@@ -66,6 +66,21 @@ export const storeContract = (name: string, open: () => Store): void => {
       expect(await store.list({ kind, slot: 'b', partition: 'p', order: 'asc', limit: 10 })).toEqual([])
     })
 
+    it('lists only what is below a sort key, whatever the order and wherever it begins', async () => {
+      const [store, kind] = [open(), kindOf()]
+      for (const id of ['a', 'b', 'c', 'd', '\u{ffff}', '\u{1f6b2}'])
+        await store.put(record(kind, id), 'absent')
+      const ids = async (query: { order: 'asc' | 'desc'; below?: string; after?: string }) =>
+        (await store.list({ kind, slot: 'a', partition: 'p', limit: 10, ...query })).map(({ id }) => id)
+      expect(await ids({ order: 'asc', below: 'c' })).toEqual(['a', 'b'])
+      expect(await ids({ order: 'asc', below: 'c', after: 'a' })).toEqual(['b'])
+      expect(await ids({ order: 'desc', below: 'c' })).toEqual(['b', 'a'])
+      expect(await ids({ order: 'desc', below: 'd', after: 'b' })).toEqual(['a'])
+      expect(await ids({ order: 'desc', below: 'b', after: 'd' })).toEqual(['a'])
+      // By their UTF-8 bytes, not by UTF-16 units.
+      expect(await ids({ order: 'asc', after: 'd' })).toEqual(['\u{ffff}', '\u{1f6b2}'])
+    })
+
     it('keeps indexes in step with writes and deletions', async () => {
       const [store, kind] = [open(), kindOf()]
       const list = async (partition: string) =>
@@ -108,9 +123,22 @@ export const bucketContract = (name: string, open: () => Bucket): void => {
       const bytes = pattern(1000)
       await bucket.put('contract/ü key', bytes)
       expect(await bytesOf(bucket, 'contract/ü key')).toEqual({ size: 1000, bytes })
+      expect(await bucket.size('contract/ü key')).toBe(1000)
       await bucket.delete('contract/ü key')
       expect(await bucket.get('contract/ü key')).toBeUndefined()
+      expect(await bucket.size('contract/ü key')).toBeUndefined()
       await bucket.delete('contract/ü key')
+    })
+
+    it('gives back the bytes from any place on', async () => {
+      const bucket = open()
+      const bytes = pattern(1000)
+      await bucket.put('contract/range', bytes)
+      for (const from of [0, 1, 999]) {
+        const object = await bucket.get('contract/range', from)
+        expect(object?.size).toBe(1000)
+        expect(new Uint8Array(await new Response(object?.body).arrayBuffer())).toEqual(bytes.subarray(from))
+      }
     })
 
     it('joins the parts of a multipart upload', async () => {

@@ -22,12 +22,13 @@ export const createR2Bucket = (r2: R2Bucket): Bucket => ({
       abort: () => upload.abort(),
     }
   },
-  async get(key) {
-    const object = await r2.get(key)
+  async get(key, from = 0) {
+    const object = await r2.get(key, from === 0 ? {} : { range: { offset: from } })
     // The two type worlds name the same stream differently.
     return object
       ? { body: object.body as unknown as ReadableStream<Uint8Array>, size: object.size }
       : undefined
   },
+  size: async key => (await r2.head(key))?.size,
   delete: key => r2.delete(key),
 })

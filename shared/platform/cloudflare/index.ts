@@ -2,10 +2,11 @@
  * The ports on Cloudflare: D1, R2, Secrets Store, Worker variables.
  * @module
  */
-import type { D1Database, R2Bucket } from '@cloudflare/workers-types'
+import type { D1Database, Queue as QueueBinding, R2Bucket } from '@cloudflare/workers-types'
 import { createIds } from '../ids.ts'
-import type { Clock, Environment, Platform, Secrets } from '../ports.ts'
+import type { Clock, Environment, Platform, Secrets, Task } from '../ports.ts'
 import { createR2Bucket } from './bucket.ts'
+import { createCloudflareQueue } from './queue.ts'
 import { createD1Store } from './store.ts'
 import { chunks, relay, sizedBody } from './streams.ts'
 
@@ -13,6 +14,7 @@ import { chunks, relay, sizedBody } from './streams.ts'
 export interface Bindings {
   DB: D1Database
   BUCKET: R2Bucket
+  TASKS?: QueueBinding<Task>
   [name: string]: unknown
 }
 
@@ -32,11 +34,14 @@ const createEnvironment = (bindings: Bindings): Environment => ({
   },
 })
 
+/** Bindings that are no secrets. */
+const OWN_BINDINGS = ['DB', 'BUCKET', 'TASKS']
+
 /** A name is looked up only where its binding is a Secrets Store's: other bindings have a `get` too. */
 const createSecrets = (bindings: Bindings): Secrets => ({
   async get(name) {
     const binding = bindings[name]
-    if (name === 'DB' || name === 'BUCKET' || !isSecretBinding(binding)) return undefined
+    if (OWN_BINDINGS.includes(name) || !isSecretBinding(binding)) return undefined
     return (await binding.get()) || undefined
   },
 })
@@ -48,6 +53,7 @@ export const createCloudflarePlatform = (
 ): Platform => ({
   store: createD1Store(bindings.DB),
   bucket: createR2Bucket(bindings.BUCKET),
+  queue: createCloudflareQueue(bindings.TASKS),
   secrets: createSecrets(bindings),
   environment: createEnvironment(bindings),
   clock,

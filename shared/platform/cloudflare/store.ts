@@ -13,14 +13,22 @@ a_partition = ?4, a_sort = ?5, b_partition = ?6, b_sort = ?7`
 const UPDATE = `UPDATE records SET version = version + 1, body = ?3, a_partition = ?4, a_sort = ?5, b_partition = ?6, b_sort = ?7
 WHERE kind = ?1 AND id = ?2 AND version = ?8 RETURNING version`
 
-/** One statement for each slot and order, so that no identifier is ever built from data. */
+/**
+ * One statement for each slot and order, so that no identifier is ever built from data. Both bounds are always there: SQLite
+ * reads only the index between them, where a bound that may be null would make it read from the partition's start.
+ */
 const listSql = (slot: 'a' | 'b', order: 'asc' | 'desc') => `SELECT id, version, body FROM records
-WHERE kind = ?1 AND ${slot}_partition = ?2 AND (?3 IS NULL OR ${slot}_sort ${order === 'asc' ? '>' : '<'} ?3)
-ORDER BY ${slot}_sort ${order} LIMIT ?4`
+WHERE kind = ?1 AND ${slot}_partition = ?2 AND ${slot}_sort > ?3 AND ${slot}_sort < ?4
+ORDER BY ${slot}_sort ${order} LIMIT ?5`
 const LIST = {
   a: { asc: listSql('a', 'asc'), desc: listSql('a', 'desc') },
   b: { asc: listSql('b', 'asc'), desc: listSql('b', 'desc') },
 }
+
+/** Below and above every sort key, by the order of their UTF-8 bytes. */
+const [LOWEST, HIGHEST] = ['', '\u{10ffff}']
+
+const lower = (a = HIGHEST, b = HIGHEST) => (a < b ? a : b)
 
 /** Statements in one D1 batch. */
 const BATCH = 100
@@ -60,10 +68,11 @@ export const createD1Store = (db: D1Database): Store => ({
   async delete(kind, id) {
     await db.prepare('DELETE FROM records WHERE kind = ?1 AND id = ?2').bind(kind, id).run()
   },
-  async list({ kind, slot, partition, order, limit, after }: ListQuery) {
+  async list({ kind, slot, partition, order, limit, after, below }: ListQuery) {
+    const [from, to] = order === 'asc' ? [after ?? LOWEST, below ?? HIGHEST] : [LOWEST, lower(after, below)]
     const { results } = await db
       .prepare(LIST[slot][order])
-      .bind(kind, partition, after ?? null, limit)
+      .bind(kind, partition, from, to, limit)
       .all<StoredRecord>()
     return results
   },

@@ -7,6 +7,7 @@ import type {
   Store,
   StoredRecord,
   StoreRecord,
+  Task,
 } from '../../../shared/platform/index.ts'
 import { createIds } from '../../../shared/platform/index.ts'
 import { joined, readAll, streamOf } from './bytes.ts'
@@ -51,7 +52,7 @@ export const memoryStore = (): MemoryStore => {
     },
     async list(query) {
       store.queries.push(query)
-      const { kind, slot, partition, order, limit, after } = query
+      const { kind, slot, partition, order, limit, after, below } = query
       const direction = order === 'asc' ? 1 : -1
       return [...rows.values()]
         .flatMap(row => {
@@ -59,6 +60,7 @@ export const memoryStore = (): MemoryStore => {
           return row.kind === kind && entry?.partition === partition ? [{ row, sort: entry.sort }] : []
         })
         .filter(({ sort }) => after === undefined || (order === 'asc' ? sort > after : sort < after))
+        .filter(({ sort }) => below === undefined || sort < below)
         .sort((a, b) => (a.sort < b.sort ? -direction : direction))
         .slice(0, limit)
         .map(({ row }) => stored(row))
@@ -113,10 +115,11 @@ export const memoryBucket = (): MemoryBucket => {
         },
       }
     },
-    async get(key) {
+    async get(key, from = 0) {
       const bytes = bucket.objects.get(key)
-      return bytes && { body: streamOf([bytes]), size: bytes.length }
+      return bytes && { body: streamOf([bytes.subarray(from)]), size: bytes.length }
     },
+    size: async key => bucket.objects.get(key)?.length,
     async delete(key) {
       bucket.objects.delete(key)
     },
@@ -150,6 +153,8 @@ export interface MemoryPlatform extends Platform {
   clock: FakeClock
   variables: Record<string, string | undefined>
   vault: Record<string, string | undefined>
+  /** What was enqueued, in order. */
+  tasks: (Task & { delaySeconds: number })[]
 }
 
 const TAIL_BYTES = 256
@@ -185,6 +190,12 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
     store: memoryStore(),
     bucket: memoryBucket(),
     clock,
+    tasks: [],
+    queue: {
+      async enqueue(task, delaySeconds = 0) {
+        platform.tasks.push({ ...task, delaySeconds })
+      },
+    },
     ids: createIds(clock),
     variables: {},
     vault: {},

@@ -1,0 +1,26 @@
+/**
+ * The cron tick: finds in the store whatever is due, so that a lost message or a crash only delays it.
+ * @module
+ */
+import type { Context } from '../shared/context.ts'
+import { logFailure } from './http.ts'
+
+/** Looks for due work of one kind and does it, up to a limit. */
+export type Duty = (context: Context, limit: number) => Promise<void>
+
+/** Every duty there is. */
+const DUTIES: Readonly<Record<string, Duty>> = {}
+
+/** Records of one kind handled in one tick; the rest waits for the next. */
+const MOST_OF_A_KIND = 50
+
+/** One tick. A duty that fails keeps none of the others from theirs. */
+export const tick = async (context: Context): Promise<void> => {
+  for (const [name, duty] of Object.entries(DUTIES)) {
+    try {
+      await duty(context, MOST_OF_A_KIND)
+    } catch (error) {
+      logFailure(`schedule ${name}`, error)
+    }
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * Work that is due at a time: an index of its records by that time, so that a scan reads only what is due.
+ * @module
+ */
+import type { Collection } from './collection.ts'
+import type { IndexEntry, Store } from './ports.ts'
+
+const PARTITION = 'due'
+
+const sortOf = (seconds: number) => String(Math.max(0, Math.floor(seconds))).padStart(12, '0')
+
+/** Where a record stands among what is due. @param at Unix seconds; null: never */
+export const dueEntry = (at: number | null, id: string): IndexEntry | undefined =>
+  at === null ? undefined : { partition: PARTITION, sort: `${sortOf(at)}#${id}` }
+
+/** What is due by now, longest overdue first. @param now Unix seconds */
+export const listDue = async <T>(
+  store: Store,
+  records: Collection<T, 'due'>,
+  now: number,
+  limit: number,
+): Promise<T[]> => {
+  const { items } = await records.list(store, 'due', PARTITION, {
+    order: 'asc',
+    limit,
+    below: sortOf(now + 1),
+  })
+  return items
+}
