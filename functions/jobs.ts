@@ -6,6 +6,7 @@ import {
   commandJob,
   deleteDeployment,
   deployJob,
+  followEvents,
   getDeployment,
   getJob,
   jobCheckpoints,
@@ -13,9 +14,19 @@ import {
   listJobs,
   type MetadataFilter,
   submitJob,
+  toEventStream,
   toJobObject,
 } from '../shared/training/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
+
+const accepts = (headers: Headers): boolean => /\btext\/event-stream\b/i.test(headers.get('accept') ?? '')
+
+/** What lies between must neither keep, join nor hold back events. */
+const EVENT_STREAM = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+}
 
 const COMMANDS: readonly Command[] = ['cancel', 'pause', 'resume']
 
@@ -45,9 +56,17 @@ const routes = new Hono<AppEnv>()
     return c.json(list(items.map(toJobObject), hasMore))
   })
   .get('/:id', async c => c.json(toJobObject(await getJob(c.var.context, c.var.owner, c.req.param('id')))))
-  .get('/:id/events', query(eventsQuery), async c =>
-    c.json(await jobEvents(c.var.context, c.var.owner, c.req.param('id'), c.req.valid('query'))),
-  )
+  .get('/:id/events', query(eventsQuery), async c => {
+    const { context, owner } = c.var
+    const { stream, ...page } = c.req.valid('query')
+    const wantsStream = stream === undefined ? accepts(c.req.raw.headers) : stream === 'true'
+    if (!wantsStream) return c.json(await jobEvents(context, owner, c.req.param('id'), page))
+    const after = c.req.header('last-event-id') || page.after
+    const feed = await followEvents(context, owner, c.req.param('id'), after)
+    // The one answer that keeps a browser's EventSource from coming back.
+    if (!feed) return c.body(null, 204)
+    return c.body(toEventStream(feed), 200, EVENT_STREAM)
+  })
   .get('/:id/checkpoints', query(checkpointsQuery), async c =>
     c.json(await jobCheckpoints(c.var.context, c.var.owner, c.req.param('id'), c.req.valid('query'))),
   )

@@ -124,7 +124,11 @@ export const filesQuery = z.strictObject({
 
 /** `metadata[k]=v` filters are read from the raw query beside this. */
 export const jobsQuery = z.looseObject(pageQuery(100, 20))
-export const eventsQuery = z.strictObject(pageQuery(1000, 20))
+export const eventsQuery = z.strictObject({
+  ...pageQuery(1000, 20),
+  /** Asks for a live feed of server-sent events, as the header `accept: text/event-stream` does. */
+  stream: z.enum(['true', 'false']).optional(),
+})
 export const checkpointsQuery = z.strictObject(pageQuery(100, 10))
 
 export const uploadFields = z.strictObject({

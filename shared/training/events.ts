@@ -30,6 +30,7 @@ export const tell = async (
   const records = said.map(
     ({ level, message, data = {} }): EventRecord => ({
       job: job.id,
+      written_at: now,
       event: {
         id: eventId(job.id, now, told++ % PLACES),
         created_at: Math.floor(now / 1000),

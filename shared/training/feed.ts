@@ -48,10 +48,11 @@ export const syncEvents = async (context: Context, job: JobRecord): Promise<void
     if (isOutOfReach(error)) return
     throw error
   }
+  const written_at = context.platform.clock.now()
   const records = news.map((event, index): EventRecord => {
     // After the gateway's own events of the same second.
     const id = eventId(job.id, event.created_at * 1000 + 999, job.feed.count + index)
-    return { job: job.id, event: { ...event, id } }
+    return { job: job.id, event: { ...event, id }, written_at }
   })
   await EVENTS.putAll(context.platform.store, records)
   const feed = {

@@ -12,7 +12,7 @@ import {
   type Routing,
   TERMINAL_STATUSES,
 } from '../openai/index.ts'
-import { collection } from '../platform/index.ts'
+import { collection, toBase62 } from '../platform/index.ts'
 import type { NativeJob } from '../providers/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
@@ -57,11 +57,24 @@ export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.incl
 export interface EventRecord {
   job: string
   event: Omit<JobEvent, 'object'>
+  /** Unix milliseconds: when it came into the store, which may be long after it happened. */
+  written_at: number
 }
 
-export const EVENTS = collection<EventRecord, 'job'>('event', ({ job, event }) => `${job}/${event.id}`, {
-  job: { slot: 'a', entry: ({ job, event }) => ({ partition: job, sort: event.id }) },
-})
+/** Where an event stands among a job's events as they came. */
+export const arrivalOf = ({ written_at, event }: Pick<EventRecord, 'written_at' | 'event'>): string =>
+  `${arrivalAt(written_at)}${event.id}`
+/** Below every event that came at this time or later. @param milliseconds Unix time */
+export const arrivalAt = (milliseconds: number): string => toBase62(milliseconds, 8)
+
+export const EVENTS = collection<EventRecord, 'job' | 'arrival'>(
+  'event',
+  ({ job, event }) => `${job}/${event.id}`,
+  {
+    job: { slot: 'a', entry: ({ job, event }) => ({ partition: job, sort: event.id }) },
+    arrival: { slot: 'b', entry: record => ({ partition: record.job, sort: arrivalOf(record) }) },
+  },
+)
 
 /** Drops what chose the provider, before anything is stored. */
 export const withoutRouting = (request: JobRequest): StoredRequest => {
