@@ -19,6 +19,10 @@ import {
 } from '../shared/training/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
 
+/** RFC 7240, 4.1. */
+const isAsync = (headers: Headers): boolean =>
+  /(^|,)\s*respond-async\s*(,|;|$)/i.test(headers.get('prefer') ?? '')
+
 const accepts = (headers: Headers): boolean => /\btext\/event-stream\b/i.test(headers.get('accept') ?? '')
 
 /** What lies between must neither keep, join nor hold back events. */
@@ -46,7 +50,7 @@ const routes = new Hono<AppEnv>()
     const { context, owner } = c.var
     const request = c.req.valid('json')
     // A client that leaves must not leave a job half made: the work goes on without it.
-    const work = submitJob(context.detached(), owner, request)
+    const work = submitJob(context.detached(), owner, request, isAsync(c.req.raw.headers))
     context.platform.defer(work.catch(() => undefined))
     return c.json(toJobObject(await work))
   })

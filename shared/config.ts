@@ -86,7 +86,29 @@ export interface Config {
   retries: { count: number; firstDelayMs: number; longestDelayMs: number }
   /** Bytes. */
   limits: { jsonBody: number; file: number }
+  /**
+   * Models that may stand in for each other, by provider: what `provider: "auto"` and `fallback_providers` train elsewhere.
+   * Which model is as good as which is the deployment's own judgement.
+   */
+  equivalents: readonly EquivalentModels[]
+  /** Connections in the order in which they are liked, where nothing else decides. */
+  preference: readonly string[]
+  /** Seconds. */
+  jobs: {
+    /**
+     * How long a provider may take until a job that it was sent, and has not confirmed, shows in its list: before that it is
+     * not sent again.
+     */
+    submissionGrace: number
+    /** How long a job waits for a provider that has room for it. */
+    placement: number
+    /** How long a job may take until it is flagged, unless its request says otherwise; null: for ever. */
+    deadline: number | null
+  }
 }
+
+/** One model for each provider that has one. */
+export type EquivalentModels = Readonly<Partial<Record<ConnectionConfig['provider'], string>>>
 
 const STANDARD: Config = {
   connections: {
@@ -101,6 +123,22 @@ const STANDARD: Config = {
   timeoutSeconds: 600,
   retries: { count: 2, firstDelayMs: 500, longestDelayMs: 8000 },
   limits: { jsonBody: 32 * 1024 * 1024, file: 8 * 1024 * 1024 * 1024 },
+  equivalents: [
+    {
+      openai: 'gpt-4.1-mini-2025-04-14',
+      azure: 'gpt-4.1-mini-2025-04-14',
+      vertex_ai: 'gemini-3.5-flash-lite',
+      bedrock: 'amazon.nova-lite-v1:0:300k',
+    },
+    {
+      openai: 'gpt-4.1-2025-04-14',
+      azure: 'gpt-4.1-2025-04-14',
+      vertex_ai: 'gemini-3.5-flash',
+      bedrock: 'amazon.nova-pro-v1:0:300k',
+    },
+  ],
+  preference: [],
+  jobs: { submissionGrace: 120, placement: 86_400, deadline: null },
 }
 
 /**

@@ -75,7 +75,25 @@ export interface JobObject<Method = unknown> {
     native_status: string | null
     /** When the provider was last asked, or null. The rest of the job is as of then. */
     polled_at: number | null
+    /** Every provider the job has been tried at, oldest first; the last one is the job's own. */
+    attempts: JobAttempt[]
+    /** Whether the job has outlived its deadline. */
+    is_overdue: boolean
   }
+}
+
+/** One provider's turn at a job. */
+export interface JobAttempt {
+  provider: string
+  connection: string
+  /** As the provider names it. */
+  model: string
+  native_id: string | null
+  started_at: number
+  ended_at: number | null
+  /** `open` while it lasts, then the job's own end, or why the next provider had its turn. */
+  outcome: string
+  error: { code: string; message: string; param: string | null } | null
 }
 
 /** Metric names are OpenAI's own: `step`, `train_loss`, `valid_loss`… */

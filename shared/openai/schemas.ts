@@ -105,6 +105,10 @@ export const jobRequest = z
     integrations: z.array(integration).max(5).nullish(),
     method: method.optional(),
     hyperparameters: z.strictObject(common).optional(),
+    /** Connections, providers, or `<provider>/<model>`, tried in order where a provider has no room for the job or fails it. */
+    fallback_providers: z.array(z.string().min(1).max(256)).min(1).max(8).optional(),
+    /** Seconds from its creation after which an unfinished job is flagged. */
+    deadline_seconds: z.int().min(60).max(31_536_000).optional(),
     /** What only one provider knows, under its name. */
     provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
     ...routingFields,

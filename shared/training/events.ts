@@ -20,12 +20,15 @@ const PLACES = 62 ** 4
 /** Keeps apart what is told within the same millisecond. */
 let told = 0
 
+/** Something the gateway itself has to say about a job. */
+export interface Saying {
+  level: NativeEvent['level']
+  message: string
+  data?: Record<string, unknown>
+}
+
 /** Writes what the gateway itself has to say about a job. */
-export const tell = async (
-  context: Context,
-  job: JobRecord,
-  said: { level: NativeEvent['level']; message: string; data?: Record<string, unknown> }[],
-): Promise<void> => {
+export const tell = async (context: Context, job: JobRecord, said: readonly Saying[]): Promise<void> => {
   const now = context.platform.clock.now()
   const records = said.map(
     ({ level, message, data = {} }): EventRecord => ({

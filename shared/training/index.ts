@@ -1,4 +1,5 @@
 /** A job's life: submitted, refreshed, steered, looked into. */
+export * from './advance.ts'
 export * from './deployments.ts'
 export * from './jobs.ts'
 export * from './live.ts'

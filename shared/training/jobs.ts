@@ -2,7 +2,7 @@
  * Jobs an owner has: found, listed, steered, looked into.
  * @module
  */
-import type { Context } from '../context.ts'
+import { type Context, nowSeconds } from '../context.ts'
 import {
   ApiError,
   badRequest,
@@ -19,6 +19,7 @@ import { listEvents, tell } from './events.ts'
 import { syncEvents } from './feed.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
 import { connectionOf, recordNative, refreshJob } from './refresh.ts'
+import { ended } from './transitions.ts'
 import { checkpointPage } from './tunes.ts'
 
 const JOB_PARAM = 'fine_tuning_job_id'
@@ -88,14 +89,8 @@ export const commandJob = async (
       message: `The job '${id}' is ${job.status}: there is nothing to ${command}.`,
     })
   }
-  if (job.native_id === null) {
-    throw new ApiError({
-      status: 409,
-      code: 'invalid_state',
-      param: JOB_PARAM,
-      message: `It is not known yet whether the provider has the job '${id}': ask for it, then ${command} it.`,
-    })
-  }
+  if (job.native_id === null)
+    return command === 'cancel' ? cancelUnplaced(context, job) : refuseUnplaced(job, command)
   const connection = await connectionOf(context, job)
   const carryOut = connection.provider.jobs[command]
   if (!carryOut) {
@@ -107,6 +102,40 @@ export const commandJob = async (
     { level: 'info', message: `Asked ${connection.provider.id} to ${command} the job.` },
   ])
   return updated
+}
+
+const refuseUnplaced = ({ id }: JobRecord, command: Command): never => {
+  throw new ApiError({
+    status: 409,
+    code: 'invalid_state',
+    param: JOB_PARAM,
+    message: `No provider is known to have the job '${id}' yet: ask for it, then ${command} it.`,
+  })
+}
+
+/**
+ * Cancels a job that no provider has confirmed: at once where none was sent it; else as soon as it is known to have it.
+ */
+const cancelUnplaced = async (context: Context, job: JobRecord): Promise<JobRecord> => {
+  const now = nowSeconds(context)
+  const updated = await JOBS.update(context.platform.store, job.id, value => {
+    if (isTerminal(value.status)) return value
+    const wanted = { ...value, is_cancelled: true }
+    return value.sent_at === null && value.native_id === null
+      ? ended(wanted, null, now)
+      : { ...wanted, due_at: now }
+  })
+  const cancelled = updated ?? job
+  await tell(context, cancelled, [
+    {
+      level: 'info',
+      message:
+        cancelled.status === 'cancelled'
+          ? 'Cancelled before any provider had it.'
+          : `To be cancelled as soon as ${cancelled.connection} tells whether it has the job.`,
+    },
+  ])
+  return cancelled
 }
 
 /** A page of a job's events, newest first. The provider's feed is read up to now; without the provider, as far as known. */

@@ -5,12 +5,11 @@
 import type { Context } from '../context.ts'
 import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
-import type { Capabilities, Connection } from '../providers/index.ts'
-import { resolveModel } from '../serving/index.ts'
+import type { Capabilities } from '../providers/index.ts'
+import { type Route, routeJob } from './route.ts'
 
 export interface Plan {
-  connection: Connection
-  nativeModel: string
+  route: Route
   method: Method
   training: FileRecord
   validation: FileRecord | null
@@ -81,17 +80,17 @@ const findDataset = async (
 }
 
 export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
-  // A tuned model is trained further by its owner only.
-  const wish = { ...context.credentials, ...request }
-  const { connection, model: name } = await resolveModel(context, owner, request.model, wish)
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
-  const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)
+  const route = await routeJob(context, owner, request, method.type, async () => null)
+  const warnings = route.places.flatMap(({ connection: { provider }, model }) =>
+    checkCapabilities(provider.capabilities, model, method.type, today),
+  )
   const training = await findDataset(context, owner, request.training_file, 'training_file')
   const validation = request.validation_file
     ? await findDataset(context, owner, request.validation_file, 'validation_file')
     : null
-  return { connection, nativeModel: name, method, training, validation, warnings }
+  return { route, method, training, validation, warnings }
 }
 
 /** The caller's metadata as far as the provider has room beside the gateway's label. */

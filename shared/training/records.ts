@@ -12,25 +12,68 @@ import {
   type Routing,
   TERMINAL_STATUSES,
 } from '../openai/index.ts'
-import { collection, toBase62 } from '../platform/index.ts'
+import { collection, dueEntry, toBase62 } from '../platform/index.ts'
 import type { NativeJob } from '../providers/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
 export type StoredRequest = Omit<JobRequest, keyof Routing>
 
-export interface JobRecord {
-  id: string
-  owner: string
-  /** Unix seconds. */
-  created_at: number
-  request: StoredRequest
-  method: Method
-  seed: number | null
+/** Where a job may be trained. */
+export interface Target {
   provider: string
   connection: string
   account: string
   /** The model as the provider names it. */
   native_model: string
+}
+
+/** Why an attempt at one provider came to its end. Only `data` is the caller's own to mend. */
+export type Verdict = 'capacity' | 'quota' | 'outage' | 'policy' | 'data' | 'cancelled'
+
+/** An attempt that is over. The one under way is the job's record itself. */
+export interface PastAttempt extends Target {
+  native_id: string | null
+  /** Unix seconds. */
+  started_at: number
+  ended_at: number
+  verdict: Verdict
+  error: JobObject['error']
+  /** Whether the provider may still turn out to have created the job; what turns up is cancelled. */
+  is_unsettled: boolean
+}
+
+/**
+ * What is to be done for a job: find it a provider, ask after it, tell of its end, nothing any more.
+ */
+export type Stage = 'placing' | 'watching' | 'closing' | 'over'
+
+export interface JobRecord extends Target {
+  id: string
+  owner: string
+  /** Unix seconds. */
+  created_at: number
+  request: StoredRequest
+  /** Whether the request lets go of what a provider has no place for. */
+  drop_params: boolean
+  method: Method
+  seed: number | null
+  stage: Stage
+  /** Unix seconds at which the next step is due; null: none, or none that could be done without the request's own credentials. */
+  due_at: number | null
+  /** Steps that have failed since one succeeded. */
+  trouble: number
+  /** Every place the job may be trained at, in order; `target` is the current one's index. */
+  targets: Target[]
+  target: number
+  /** Unix seconds: when the current attempt began, and when the provider was first sent it. */
+  started_at: number
+  sent_at: number | null
+  past: PastAttempt[]
+  /** The caller wants an end of it. */
+  is_cancelled: boolean
+  /** Unix seconds: flagged when it is not over by then. */
+  deadline_at: number | null
+  is_overdue: boolean
   /** Null until the provider has accepted the job, or while it is not known whether it has. */
   native_id: string | null
   status: JobStatus
@@ -48,9 +91,20 @@ export interface JobRecord {
   feed: { last_native_id: string | null; count: number; is_complete: boolean }
 }
 
-export const JOBS = collection<JobRecord, 'owner'>('job', job => job.id, {
+export const JOBS = collection<JobRecord, 'owner' | 'due'>('job', job => job.id, {
   owner: { slot: 'a', entry: job => ({ partition: job.owner, sort: job.id }) },
+  due: { slot: 'b', entry: job => dueEntry(job.due_at, job.id) },
 })
+
+/**
+ * What a provider finds an attempt by. Each has its own: an account may be tried twice.
+ * @param attempt from 0; the current one unless told
+ */
+export const labelOf = ({ id, past }: Pick<JobRecord, 'id' | 'past'>, attempt = past.length): string =>
+  attempt === 0 ? id : `${id}-${attempt + 1}`
+
+/** Whether the job runs on credentials that came with its request: nothing can be done for it without them. */
+export const isOnOwnCredentials = ({ account, connection }: Target): boolean => account !== connection
 
 export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
 
@@ -126,9 +180,37 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       native_id: job.native_id,
       native_status: native?.nativeStatus ?? null,
       polled_at: job.polled_at,
+      attempts: attemptsOf(job),
+      is_overdue: job.is_overdue,
     },
   }
 }
+
+/** Every attempt so far, the one under way last. */
+const attemptsOf = (job: JobRecord): JobObject['tunegate']['attempts'] => [
+  ...job.past.map(
+    ({ provider, connection, native_model, native_id, started_at, ended_at, verdict, error }) => ({
+      provider,
+      connection,
+      model: native_model,
+      native_id,
+      started_at,
+      ended_at,
+      outcome: verdict,
+      error,
+    }),
+  ),
+  {
+    provider: job.provider,
+    connection: job.connection,
+    model: job.native_model,
+    native_id: job.native_id,
+    started_at: job.started_at,
+    ended_at: job.finished_at,
+    outcome: isTerminal(job.status) ? job.status : 'open',
+    error: job.error,
+  },
+]
 
 /** The deprecated top-level object knows only the three common ones. */
 const pickCommon = (hyperparameters: Record<string, unknown>) =>

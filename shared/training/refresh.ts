@@ -11,23 +11,12 @@ import {
   ProviderFault,
   reconnect,
 } from '../providers/index.ts'
-import { tell } from './events.ts'
-import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { type Saying, tell } from './events.ts'
+import { noteFailure } from './health.ts'
+import { isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
+import { type Turn, taken, turned, withNative } from './transitions.ts'
 import { checkpointPage, registerTune, tuneName } from './tunes.ts'
-
-/** Seconds after which a job that the provider does not know by its label is taken as never created. */
-const SUBMISSION_GRACE = 120
-
-/** A record with the provider's latest word. */
-export const withNative = (context: Context, job: JobRecord, native: NativeJob): JobRecord => ({
-  ...job,
-  native_id: native.id,
-  native,
-  status: native.status,
-  error: native.error,
-  finished_at: isTerminal(native.status) ? (native.finishedAt ?? nowSeconds(context)) : null,
-  polled_at: nowSeconds(context),
-})
+import { faultOf } from './verdicts.ts'
 
 /** Result files the provider no longer has are left out; any other failure is tried again with the next refresh. */
 const adoptResults = async (
@@ -63,6 +52,13 @@ const settle = async (
   return adoptResults(context, job, connection, native)
 }
 
+/** Where the next provider's turn is, because this one has failed a job through no fault of the data. */
+const nextTurn = (job: JobRecord, native: NativeJob, now: number): Turn | undefined => {
+  const verdict = faultOf(native)
+  if (verdict === undefined || job.is_cancelled || job.target + 1 >= job.targets.length) return undefined
+  return { verdict, error: native.error, next: job.target + 1, dueAt: now, isUnsettled: false }
+}
+
 /** Stores the provider's word about a job, and all that follows from it. */
 export const recordNative = async (
   context: Context,
@@ -70,19 +66,43 @@ export const recordNative = async (
   connection: Connection,
   native: NativeJob,
 ): Promise<JobRecord> => {
-  const result_files = await settle(context, job, connection, native)
+  const now = nowSeconds(context)
+  const next = nextTurn(job, native, now)
+  const result_files = next ? [] : await settle(context, job, connection, native)
   const fine_tuned_model = native.status === 'succeeded' ? tuneName(job, connection, native) : null
   let before = job
   const updated = await JOBS.update(context.platform.store, job.id, value => {
     before = value
-    // A slower answer must not take a job back from its end.
-    return isTerminal(value.status)
-      ? value
-      : { ...withNative(context, value, native), result_files, fine_tuned_model }
+    // A slower answer must not take a job back from its end, nor speak for an attempt that is over.
+    if (isTerminal(value.status) || value.past.length !== job.past.length) return value
+    const told = withNative(value, native, now)
+    return next ? turned(told, next, now) : { ...told, result_files, fine_tuned_model }
   })
-  if (updated && updated !== before && !connection.provider.jobs.events)
-    await tellChange(context, before, updated)
-  return updated ?? job
+  if (!updated || updated === before) return updated ?? job
+  if (updated.past.length > before.past.length && next) await tellTurn(context, before, updated, next)
+  else if (!connection.provider.jobs.events) await tellChange(context, before, updated)
+  return updated
+}
+
+/** Tells that an attempt is over and where the job goes on. */
+export const tellTurn = async (
+  context: Context,
+  before: JobRecord,
+  after: JobRecord,
+  { verdict, error }: Pick<Turn, 'verdict' | 'error'>,
+): Promise<void> => {
+  await noteFailure(context, before.connection)
+  const seconds = Math.max(0, (after.due_at ?? 0) - nowSeconds(context))
+  await tell(context, after, [
+    {
+      level: 'warn',
+      message: `${before.native_id === null ? 'Not accepted' : 'Failed'} by ${before.connection} (${verdict}): ${error?.message ?? 'no reason given'}`,
+      data: { attempt: before.past.length + 1, verdict, connection: before.connection },
+    },
+    after.target > before.target
+      ? { level: 'info', message: `Falling back to ${after.connection} (${after.native_model}).` }
+      : { level: 'info', message: `No provider has room for the job: trying again in ${seconds} s.` },
+  ])
 }
 
 /** Where a provider has no events of its own, its changes of state are told in their place. */
@@ -101,52 +121,76 @@ const tellChange = async (context: Context, before: JobRecord, after: JobRecord)
   ])
 }
 
-/** A submission whose outcome was left open: the provider is asked for the label. */
-const resolveSubmission = async (
+/** The provider has the job: from now on it is watched. */
+export const accept = async (
+  context: Context,
+  job: JobRecord,
+  connection: Connection,
+  native: NativeJob,
+  notes: readonly Saying[],
+): Promise<JobRecord> => {
+  let isNews = false
+  const accepted = await JOBS.update(context.platform.store, job.id, value => {
+    isNews = value.stage === 'placing' && value.past.length === job.past.length
+    return isNews ? taken(value, native, nowSeconds(context)) : value
+  })
+  if (!accepted || !isNews) return accepted ?? job
+  await tell(context, accepted, [
+    { level: 'info', message: `Accepted by ${connection.name} as ${native.id}.` },
+    ...notes,
+  ])
+  // The end may have come at once, or the wish for it while the job was on its way.
+  if (isTerminal(native.status)) return recordNative(context, accepted, connection, native)
+  return accepted.is_cancelled ? cancelNative(context, accepted, connection) : accepted
+}
+
+/** Tells the provider to end a job; while it cannot be told, the schedule does. */
+export const cancelNative = async (
   context: Context,
   job: JobRecord,
   connection: Connection,
 ): Promise<JobRecord> => {
-  const found = await connection.provider.jobs.find(connection.channel, job.id)
-  if (found) return recordNative(context, job, connection, found)
-  if (nowSeconds(context) - job.created_at < SUBMISSION_GRACE) return job
-  const failed = await JOBS.update(context.platform.store, job.id, value =>
-    value.native_id !== null || isTerminal(value.status)
-      ? value
-      : {
-          ...value,
-          status: 'failed',
-          finished_at: nowSeconds(context),
-          polled_at: nowSeconds(context),
-          error: {
-            code: 'submission_failed',
-            message: 'The provider never confirmed this job and does not know it.',
-            param: null,
-          },
-        },
-  )
-  return failed ?? job
+  if (job.native_id === null) return job
+  try {
+    const native = await connection.provider.jobs.cancel(connection.channel, job.native_id)
+    return await recordNative(context, job, connection, native)
+  } catch (error) {
+    if (isOutOfReach(error)) return job
+    throw error
+  }
+}
+
+/** Takes up a job that its provider turns out to have, though it never said so. */
+export const lookUp = async (
+  context: Context,
+  job: JobRecord,
+  connection: Connection,
+): Promise<JobRecord | undefined> => {
+  if (job.sent_at === null) return undefined
+  const found = await connection.provider.jobs.find(connection.channel, labelOf(job))
+  return found && accept(context, job, connection, found, [])
 }
 
 /** The connection a job runs on. */
 export const connectionOf = (context: Context, job: JobRecord): Promise<Connection> =>
   reconnect(context, job.connection, job.account)
 
+/** Asks the provider about a job. @throws when it cannot be asked */
+export const askProvider = async (context: Context, job: JobRecord): Promise<JobRecord> => {
+  const connection = await connectionOf(context, job)
+  if (job.native_id === null) return (await lookUp(context, job, connection)) ?? job
+  const { provider, channel } = connection
+  return recordNative(context, job, connection, await provider.jobs.get(channel, job.native_id))
+}
+
 /**
- * Asks the provider about a job that is not over. While the provider cannot be asked, the record stands as it is:
- * `polled_at` says of when it is.
+ * A job as its provider tells it now. While the provider cannot be asked, the record stands as it is: `polled_at` says of
+ * when it is.
  */
 export const refreshJob = async (context: Context, job: JobRecord): Promise<JobRecord> => {
   if (isTerminal(job.status)) return job
   try {
-    const connection = await connectionOf(context, job)
-    if (job.native_id === null) return await resolveSubmission(context, job, connection)
-    return await recordNative(
-      context,
-      job,
-      connection,
-      await connection.provider.jobs.get(connection.channel, job.native_id),
-    )
+    return await askProvider(context, job)
   } catch (error) {
     if (isOutOfReach(error)) return job
     throw error

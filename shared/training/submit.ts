@@ -1,151 +1,154 @@
 /**
- * Creates a job so that it is never lost and never doubled: the intent is written first, an unknown outcome is looked
- * up by the job's label before anything is sent again.
+ * Creates a job: planned, written down, placed.
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
-import { ensureCopy } from '../datasets/index.ts'
-import { ApiError, badRequest, type JobRequest } from '../openai/index.ts'
-import { type Connection, type JobSubmission, type NativeJob, ProviderFault } from '../providers/index.ts'
-import { delayBefore } from '../transport.ts'
-import { tell } from './events.ts'
-import { fittingMetadata, type Plan, planJob } from './plan.ts'
-import { JOBS, type JobRecord, withoutRouting } from './records.ts'
-import { withNative } from './refresh.ts'
+import { ApiError, type JobRequest } from '../openai/index.ts'
+import { ProviderFault, toAnswerError } from '../providers/index.ts'
+import { type Saying, tell } from './events.ts'
+import { leaseFor, place } from './place.ts'
+import { type Plan, planJob } from './plan.ts'
+import { isOnOwnCredentials, JOBS, type JobRecord, withoutRouting } from './records.ts'
+import { ended } from './transitions.ts'
 
-/**
- * Sends the creation; after a failure that leaves it open whether the provider acted, asks for the label first.
- * @throws {ProviderFault} `refused` when the provider certainly has no such job.
- */
-const createOnce = async (
-  context: Context,
-  { provider, channel }: Connection,
-  submission: JobSubmission,
-): Promise<NativeJob> => {
-  const { retries } = context.config
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await provider.jobs.create(channel, submission)
-    } catch (error) {
-      if (!(error instanceof ProviderFault) || error.refused) throw error
-      await context.platform.clock.sleep(delayBefore(attempt, undefined, retries, Math.random) ?? 0)
-      const found = await provider.jobs.find(channel, submission.label).catch(() => 'unknown' as const)
-      if (found === 'unknown') throw error
-      if (found) return found
-      if (attempt >= retries.count) throw error
-    }
-  }
-}
-
-const warning = (message: string) => ({ level: 'warn' as const, message })
-
-/** The answer when it stays open whether the provider has the job: not to be repeated blindly, official clients obey. */
-const outcomeUnknown = (job: JobRecord, fault: ProviderFault): ApiError =>
-  new ApiError({
-    status: fault.status === 'timeout' ? 504 : 502,
-    code: 'submission_outcome_unknown',
-    message: `The provider '${fault.provider}' did not confirm the job. It is kept as ${job.id}: ask for it to learn whether the provider has it, before creating it again.`,
-    headers: { 'x-should-retry': 'false' },
-    tunegate: {
-      provider: fault.provider,
-      native_status: typeof fault.status === 'number' ? fault.status : null,
-      native_code: fault.nativeCode,
-    },
-    cause: fault,
-  })
+const targetOf = ({ connection: { provider, name, account }, model }: Plan['route']['places'][number]) => ({
+  provider: provider.id,
+  connection: name,
+  account,
+  native_model: model,
+})
 
 const toRecord = (
   context: Context,
   owner: string,
   request: JobRequest,
-  { connection, nativeModel, method }: Plan,
-): JobRecord => ({
-  id: context.platform.ids.next('ftjob-'),
-  owner,
-  created_at: nowSeconds(context),
-  request: withoutRouting(request),
-  method,
-  seed: request.seed ?? null,
-  provider: connection.provider.id,
-  connection: connection.name,
-  account: connection.account,
-  native_model: nativeModel,
-  native_id: null,
-  status: 'queued',
-  native: null,
-  fine_tuned_model: null,
-  result_files: [],
-  error: null,
-  finished_at: null,
-  polled_at: null,
-  feed: { last_native_id: null, count: 0, is_complete: false },
-})
+  { route, method }: Plan,
+  dueAt: number,
+): JobRecord => {
+  const now = nowSeconds(context)
+  const targets = route.places.map(targetOf)
+  const [first] = targets
+  if (!first) throw new Error('A plan has a place.')
+  const deadline = request.deadline_seconds ?? context.config.jobs.deadline
+  return {
+    ...first,
+    id: context.platform.ids.next('ftjob-'),
+    owner,
+    created_at: now,
+    request: withoutRouting(request),
+    drop_params: request.drop_params ?? false,
+    method,
+    seed: request.seed ?? null,
+    stage: 'placing',
+    due_at: isOnOwnCredentials(first) ? null : dueAt,
+    trouble: 0,
+    targets,
+    target: 0,
+    started_at: now,
+    sent_at: null,
+    past: [],
+    is_cancelled: false,
+    deadline_at: deadline === null ? null : now + deadline,
+    is_overdue: false,
+    native_id: null,
+    status: 'queued',
+    native: null,
+    fine_tuned_model: null,
+    result_files: [],
+    error: null,
+    finished_at: null,
+    polled_at: null,
+    feed: { last_native_id: null, count: 0, is_complete: false },
+  }
+}
+
+/** What the caller should know of the choice. */
+const notes = ({ route, warnings }: Plan): Saying[] => [
+  ...(route.isAuto
+    ? [
+        {
+          level: 'info' as const,
+          message: `Routed to ${route.places.map(({ connection, model }) => `${connection.name} (${model})`).join(', then ')}.`,
+          data: {
+            chosen: route.places.map(({ connection, model, isExact }) => ({
+              ...{ connection: connection.name, model, exact: isExact },
+            })),
+            rejected: route.rejected,
+          },
+        },
+      ]
+    : []),
+  ...warnings.map(message => ({ level: 'warn' as const, message })),
+]
+
+/** The answer when it stays open whether the provider has the job: not to be repeated blindly, official clients obey. */
+const outcomeUnknown = (job: JobRecord, fault: ProviderFault | undefined): ApiError =>
+  new ApiError({
+    status: fault?.status === 'timeout' ? 504 : 502,
+    code: 'submission_outcome_unknown',
+    message: `The provider '${job.provider}' did not confirm the job. It is kept as ${job.id}, and is taken up or sent again as soon as the provider tells whether it has it: ask for it rather than create it anew.`,
+    headers: { 'x-should-retry': 'false' },
+    tunegate: {
+      provider: job.provider,
+      native_status: typeof fault?.status === 'number' ? fault.status : null,
+      native_code: fault?.nativeCode ?? null,
+    },
+    cause: fault,
+  })
+
+/** What a refusal by one provider after the other comes to: the last one's, with the names of all. */
+const refusal = (job: JobRecord, error: unknown): unknown => {
+  if (job.past.length === 0) return error
+  const last = error instanceof ProviderFault ? toAnswerError(error) : error
+  if (!(last instanceof ApiError)) return last
+  const earlier = job.past.map(({ connection, verdict }) => `${connection} (${verdict})`).join(', ')
+  return new ApiError({ ...last, message: `${last.message} Before that it was refused by ${earlier}.` })
+}
+
+/** Leaves no job of one that was refused, unless a provider may still turn out to have it. */
+const remove = async (context: Context, job: JobRecord): Promise<void> => {
+  const { store } = context.platform
+  if (!job.past.some(({ is_unsettled }) => is_unsettled)) return JOBS.delete(store, job.id)
+  const error = { code: 'submission_failed', message: 'No provider has taken the job.', param: null }
+  await JOBS.update(store, job.id, value => ended(value, error, nowSeconds(context)))
+}
 
 /**
- * Creates a job (`POST /v1/fine_tuning/jobs`) and waits for the provider's acceptance.
+ * Creates a job (`POST /v1/fine_tuning/jobs`).
+ * @param isAsync whether to answer before a provider has taken it (`Prefer: respond-async`)
  * @throws {ApiError} What the gateway or the provider refused; then no job is left.
  */
-export const submitJob = async (context: Context, owner: string, request: JobRequest): Promise<JobRecord> => {
+export const submitJob = async (
+  context: Context,
+  owner: string,
+  request: JobRequest,
+  isAsync = false,
+): Promise<JobRecord> => {
   const plan = await planJob(context, owner, request)
-  const { connection, training, validation } = plan
-  const { provider } = connection
-  const { store } = context.platform
-  const asked = {
-    model: plan.nativeModel,
-    suffix: request.suffix ?? null,
-    seed: request.seed ?? null,
-    metadata: request.metadata ?? {},
-    integrations: request.integrations ?? null,
-    method: plan.method,
-    options: request.provider_options?.[provider.id] ?? {},
-  }
-  const dropParams = request.drop_params ?? false
-  const dropped = provider.jobs.check({ ...asked, hasValidation: validation !== null })
-  const [first] = dropped
-  if (first && !dropParams) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
-
-  const format = provider.formatOf(plan.nativeModel, plan.method.type)
-  const trainingCopy = await ensureCopy(context, training, connection, {
-    format,
-    dropParams,
-    param: 'training_file',
-  })
-  const validationCopy =
-    validation &&
-    (await ensureCopy(context, validation, connection, { format, dropParams, param: 'validation_file' }))
-
-  const job = toRecord(context, owner, request, plan)
-  const { sent, kept } = fittingMetadata(asked.metadata, provider.capabilities.maxMetadataPairs)
+  const { store, queue } = context.platform
+  const now = nowSeconds(context)
+  const given = plan.route.places[0]?.connection
+  // Credentials of a request are gone with it: such a job is placed at once or not at all.
+  const isLater = isAsync && given?.name === given?.account
+  const job = toRecord(context, owner, request, plan, isLater ? now : now + leaseFor(context))
   await JOBS.create(store, job)
-  let native: NativeJob
-  try {
-    native = await createOnce(context, connection, {
-      ...asked,
-      label: job.id,
-      trainingFile: trainingCopy.id,
-      validationFile: validationCopy?.id ?? null,
-      metadata: sent,
-    })
-  } catch (error) {
-    if (error instanceof ProviderFault && !error.refused) throw outcomeUnknown(job, error)
-    await JOBS.delete(store, job.id)
-    throw error
+  await tell(context, job, notes(plan))
+  if (isLater) {
+    await queue.enqueue({ type: 'job', id: job.id })
+    return job
   }
-  const accepted = (await JOBS.update(store, job.id, value => withNative(context, value, native))) ?? job
-  await tell(context, accepted, [
-    { level: 'info', message: `Accepted by ${provider.id} as ${native.id}.` },
-    ...plan.warnings.map(warning),
-    ...dropped.map(({ param, message }) => warning(`Dropped: '${param}': ${message}.`)),
-    ...(['training_file', 'validation_file'] as const).flatMap((param, index) =>
-      ([trainingCopy, validationCopy][index]?.dropped ?? []).map(({ line, path, message }) =>
-        warning(`Dropped: '${param}', line ${line}: ${path} ${message}.`),
-      ),
-    ),
-    ...kept.map(key =>
-      warning(
-        `The metadata '${key}' stays in the gateway: the provider takes ${provider.capabilities.maxMetadataPairs} pairs, one of them the gateway's label.`,
-      ),
-    ),
-  ])
-  return accepted
+  const { job: placed, placement } = await place(context, job, {
+    isWaited: true,
+    ...(given && { given }),
+  }).catch(async (error: unknown) => {
+    const left = (await JOBS.get(store, job.id))?.value
+    if (left?.sent_at === null && left.past.length === 0) await JOBS.delete(store, job.id)
+    throw error
+  })
+  if (placement.kind === 'unknown') throw outcomeUnknown(placed, placement.fault)
+  if (placement.kind === 'refused') {
+    await remove(context, placed)
+    throw refusal(placed, placement.error)
+  }
+  return placed
 }

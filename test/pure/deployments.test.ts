@@ -10,32 +10,13 @@ import {
 } from '../../shared/training/index.ts'
 import { JOBS, type JobRecord } from '../../shared/training/records.ts'
 import { type FakeBench, fault, nativeDeployment, nativeJob, startFake } from './support/fake-provider.ts'
+import { jobRecord } from './support/job-record.ts'
 
 const OWNER = 'owner'
 const ID = 'ftjob-AbCdEf12345678'
 
-const runningJob = (parts: Partial<JobRecord> = {}): JobRecord => ({
-  id: ID,
-  owner: OWNER,
-  created_at: 1_700_000_000,
-  request: { model: 'base', training_file: 'file-1', suffix: 'shop' },
-  method: { type: 'supervised' },
-  seed: null,
-  provider: 'fake',
-  connection: 'main',
-  account: 'main',
-  native_model: 'base',
-  native_id: 'native-job',
-  status: 'running',
-  native: null,
-  fine_tuned_model: null,
-  result_files: [],
-  error: null,
-  finished_at: null,
-  polled_at: null,
-  feed: { last_native_id: null, count: 0, is_complete: false },
-  ...parts,
-})
+const runningJob = (parts: Partial<JobRecord> = {}): JobRecord =>
+  jobRecord({ id: ID, request: { model: 'base', training_file: 'file-1', suffix: 'shop' }, ...parts })
 
 /** A job that has succeeded at the provider, its tune entered. */
 const start = async (options?: Parameters<typeof startFake>[0]) => {

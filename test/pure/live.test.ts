@@ -1,39 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { followEvents, type JobRecord, type Told, toEventStream } from '../../shared/training/index.ts'
+import { followEvents, type Told, toEventStream } from '../../shared/training/index.ts'
 import { arrivalOf, EVENTS, JOBS } from '../../shared/training/records.ts'
 import { nativeJob, startFake } from './support/fake-provider.ts'
+import { jobRecord } from './support/job-record.ts'
 
 const OWNER = 'owner'
 const ID = 'ftjob-AbCdEf12345678'
-
-const job = (parts: Partial<JobRecord> = {}): JobRecord => ({
-  id: ID,
-  owner: OWNER,
-  created_at: 1_700_000_000,
-  request: { model: 'base', training_file: 'file-1' },
-  method: { type: 'supervised' },
-  seed: null,
-  provider: 'fake',
-  connection: 'main',
-  account: 'main',
-  native_model: 'base',
-  native_id: 'native-job',
-  status: 'running',
-  native: null,
-  fine_tuned_model: null,
-  result_files: [],
-  error: null,
-  finished_at: null,
-  polled_at: null,
-  feed: { last_native_id: null, count: 0, is_complete: false },
-  ...parts,
-})
 
 const start = async () => {
   const bench = startFake()
   const { store, clock } = bench.platform
   bench.state.job = nativeJob({ status: 'running', nativeStatus: 'Running' })
-  await JOBS.create(store, job({ native: bench.state.job }))
+  await JOBS.create(store, jobRecord({ id: ID, native: bench.state.job }))
   /** Writes an event that happened at one time and came at another. */
   const write = (name: string, { happened = clock.now(), came = clock.now() } = {}) =>
     EVENTS.putAll(store, [

@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers'
 import OpenAI from 'openai'
 import { inject } from 'vitest'
 import { createApp } from '../../functions/app.ts'
+import { tick } from '../../functions/schedule.ts'
 import { type Config, defineConfig } from '../../shared/config.ts'
 import { type Bindings, createCloudflarePlatform } from '../../shared/platform/cloudflare/index.ts'
 import type { Platform } from '../../shared/platform/index.ts'
@@ -64,6 +65,8 @@ export interface Gateway {
   /** The official client, for a new owner or this key. */
   client(key?: string): Promise<OpenAI>
   platform: Platform
+  /** Fires the schedule, this many seconds from now: the clock stays there. */
+  tick(secondsLater?: number): Promise<void>
 }
 
 /** Retries that do not keep a test waiting. */
@@ -82,8 +85,15 @@ export const startGateway = ({ config, variables, platform: parts }: GatewayOpti
   }
   const platform = { ...createCloudflarePlatform(all, () => undefined), ...parts }
   const send = async (url: string, init?: RequestInit) => app.fetch(new Request(url, init), { platform })
+  let later = 0
+  const { now } = platform.clock
   const gateway: Gateway = {
     platform,
+    async tick(secondsLater = 0) {
+      later += secondsLater * 1000
+      platform.clock = { ...platform.clock, now: () => now() + later }
+      await tick(app.background(platform))
+    },
     fetch: (path, { key, ...init } = {}) => {
       const headers = new Headers(init.headers)
       if (key) headers.set('authorization', `Bearer ${key}`)

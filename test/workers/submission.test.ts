@@ -85,18 +85,22 @@ describe('a submission', () => {
     expect(await provider()).toHaveLength(1)
   })
 
-  it('gives a job up as failed when the provider never heard of it', async () => {
+  it('sends a job again that the provider never heard of, when it can be sure of that', async () => {
     await sandbox.fault({ ...CREATE, kind: 'reset', times: 5 })
     await sandbox.fault({ ...LIST, kind: 'reset', times: 5 })
     await expect(create()).rejects.toMatchObject({ code: 'submission_outcome_unknown' })
     await fetch(`${SANDBOX}/_sandbox/faults`, { method: 'DELETE' })
     const id = (await list())[0]?.id ?? ''
-    expect((await client.fineTuning.jobs.retrieve(id)).status).toBe('queued')
-
-    gateway.platform.clock = { ...gateway.platform.clock, now: () => Date.now() + 10 * 60_000 }
-    const job = await client.fineTuning.jobs.retrieve(id)
-    expect(job).toMatchObject({ status: 'failed', error: { code: 'submission_failed' } })
+    await gateway.tick(30)
+    expect(await client.fineTuning.jobs.retrieve(id)).toMatchObject({
+      status: 'queued',
+      tunegate: { native_id: null },
+    })
     expect(await provider()).toEqual([])
+
+    await gateway.tick(300)
+    await until(client, id, 'succeeded')
+    expect(await provider()).toHaveLength(1)
   })
 
   it('sends the whole dataset again when its upload broke off', async () => {
