@@ -58,7 +58,8 @@ export const close = async (context: Context, job: JobRecord): Promise<void> => 
   const isSettled = await settlePast(context, job)
   const fresh = (await JOBS.get(context.platform.store, job.id))?.value ?? job
   const isWhole = fresh.native_id === null || fresh.feed.is_complete
-  const isOld = now > (job.finished_at ?? now) + LONGEST_CLOSING
+  // By our own clock: the provider's word of when it was over may be anything.
+  const isOld = now > (job.polled_at ?? job.created_at) + LONGEST_CLOSING
   const isOver = (isSettled && isWhole) || isOld
   await JOBS.update(context.platform.store, job.id, value =>
     value.stage !== 'closing'

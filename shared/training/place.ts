@@ -153,7 +153,9 @@ const mayTurnUp = (context: Context, { sent_at }: JobRecord) =>
 const attempt = async (context: Context, found: JobRecord, given?: Connection): Promise<JobRecord> => {
   const connection = given ?? (await connectionOf(context, found))
   // Someone was here before, and may have died on the way.
-  const taken = await lookUp(context, found, connection)
+  const taken = await lookUp(context, found, connection).catch((error: unknown) => {
+    throw error instanceof ProviderFault ? new OutcomeUnknown(error) : error
+  })
   if (taken) return taken
   if (mayTurnUp(context, found)) throw new NotYetKnown()
   const { asked, notes } = submissionOf(found, connection)
