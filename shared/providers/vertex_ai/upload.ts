@@ -101,7 +101,7 @@ export async function* chunksOf(
 }
 
 /** Sends one chunk however often it takes. @returns how far the upload is then */
-const sendChunk = async (
+export const sendChunk = async (
   channel: Channel,
   session: URL,
   chunk: Uint8Array<ArrayBuffer>,
@@ -132,7 +132,7 @@ const sendChunk = async (
 }
 
 /** Opens a session and tells its address, which must be where the connection's objects are: a token is sent to it. */
-const openSession = async (channel: Channel, name: ObjectName, size: number): Promise<URL> => {
+export const openSession = async (channel: Channel, name: ObjectName, size: number): Promise<URL> => {
   const request = toSession(channel, name, size)
   const { headers } = await channel.call(request)
   const location = headers.get('location')
