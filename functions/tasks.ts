@@ -3,6 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
+import { continueCopy } from '../shared/datasets/index.ts'
 import type { Task } from '../shared/platform/index.ts'
 import { logFailure } from './http.ts'
 
@@ -10,7 +11,7 @@ import { logFailure } from './http.ts'
 export type Step = (context: Context, id: string) => Promise<void>
 
 /** Every kind of step there is. */
-const STEPS: Readonly<Record<string, Step>> = {}
+const STEPS: Readonly<Record<string, Step>> = { copy: continueCopy }
 
 /** Carries out a step. @returns whether it is done with; if not, it is to be tried again */
 export const runTask = async (context: Context, { type, id }: Task): Promise<boolean> => {

@@ -86,6 +86,20 @@ export interface Config {
   retries: { count: number; firstDelayMs: number; longestDelayMs: number }
   /** Bytes. */
   limits: { jsonBody: number; file: number }
+  copying: Copying
+}
+
+/** How datasets are brought to providers. What is larger than a step goes in parts, where the provider takes parts. */
+export interface Copying {
+  /** One step of work: at most this many bytes, and no new part after this many seconds. */
+  stepBytes: number
+  stepSeconds: number
+  /** Bytes of a part, as near as the provider allows: so much is held in memory. */
+  partBytes: number
+  /** Seconds without a sign of life after which others go on with a copy. */
+  leaseSeconds: number
+  /** Seconds a job's creation waits for its copies; they go on without it. */
+  waitSeconds: number
 }
 
 const STANDARD: Config = {
@@ -101,6 +115,13 @@ const STANDARD: Config = {
   timeoutSeconds: 600,
   retries: { count: 2, firstDelayMs: 500, longestDelayMs: 8000 },
   limits: { jsonBody: 32 * 1024 * 1024, file: 8 * 1024 * 1024 * 1024 },
+  copying: {
+    stepBytes: 64 * 1024 * 1024,
+    stepSeconds: 15,
+    partBytes: 8 * 1024 * 1024,
+    leaseSeconds: 90,
+    waitSeconds: 300,
+  },
 }
 
 /**

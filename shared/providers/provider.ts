@@ -226,8 +226,8 @@ export interface TransferPart {
 
 /** An upload in parts that outlives the process that began it. */
 export interface Transfers {
-  /** Bytes of every part but the last. */
-  readonly partBytes: number
+  /** Bytes that every part but the last may have, a multiple of the unit. */
+  readonly partBytes: { least: number; most: number; unit: number }
   /** What proves the copy whole: the MD5 of the whole, or one of each part. */
   readonly proof: 'whole' | 'parts'
   start(channel: Channel, file: TransferFile): Promise<TransferSession>

@@ -7,9 +7,10 @@
 import * as z from 'zod'
 import { ProviderFault, TransferLost, type Transfers } from '../provider.ts'
 import { s3Uri } from './hosts.ts'
-import { PART_BYTES } from './parts.ts'
 import { toAbort, toDelete, toPart } from './s3.ts'
 import { complete, newLocation, send, start, tagOf } from './uploads.ts'
+
+const MEBIBYTE = 1024 * 1024
 
 const session = z.object({ bucket: z.string(), key: z.string(), id: z.string(), tags: z.array(z.string()) })
 
@@ -18,7 +19,7 @@ const lost = (error: unknown): never => {
 }
 
 export const transfer: Transfers = {
-  partBytes: PART_BYTES,
+  partBytes: { least: 5 * MEBIBYTE, most: 5 * 1024 * MEBIBYTE, unit: 1 },
   proof: 'parts',
   async start(channel, { name }) {
     return { ...(await start(channel, newLocation(channel.settings, name))), tags: [] }

@@ -14,8 +14,6 @@ import {
 import { formAround } from './form.ts'
 import { urlOf } from './url.ts'
 
-/** Bytes. OpenAI takes parts of up to 64 MB; one is held in memory. */
-const PART_BYTES = 8 * 1024 * 1024
 /** Seconds before its end from which an upload (it lives an hour) is taken as gone: a part takes its time. */
 const LAST_SECONDS = 60
 /** Files looked through for one whose completion was not confirmed. */
@@ -79,7 +77,7 @@ const find = async (channel: Channel, name: string, size: number): Promise<strin
 }
 
 export const transfer: Transfers = {
-  partBytes: PART_BYTES,
+  partBytes: { least: 1, most: 64_000_000, unit: 1 },
   proof: 'whole',
   async start(channel, { name, purpose, size }) {
     // An upload that nobody completes expires, and nothing is left of it.

@@ -8,7 +8,7 @@ import * as z from 'zod'
 import { type Channel, ProviderFault, TransferLost, type Transfers } from '../provider.ts'
 import { gcsUri, type ObjectName } from './gcs-uri.ts'
 import { bucketOf, object, otherName, PREFIX, toOne } from './objects.ts'
-import { CHUNK_BYTES, openSession, progressOf, sendChunk, toQuestion } from './upload.ts'
+import { CHUNK_UNIT, openSession, progressOf, sendChunk, toQuestion } from './upload.ts'
 
 const session = z.object({ url: z.url(), bucket: z.string(), object: z.string() })
 
@@ -28,7 +28,7 @@ const remove = async (channel: Channel, name: ObjectName): Promise<void> => {
 }
 
 export const transfer: Transfers = {
-  partBytes: CHUNK_BYTES,
+  partBytes: { least: CHUNK_UNIT, most: 1024 ** 3, unit: CHUNK_UNIT },
   proof: 'whole',
   async start(channel, { name, size }) {
     const target = { bucket: bucketOf(channel.settings), object: `${PREFIX}${otherName(name)}` }

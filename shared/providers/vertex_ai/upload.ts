@@ -10,8 +10,9 @@ import { garbled } from './faults.ts'
 import type { ObjectName } from './gcs-uri.ts'
 import { storageUrl } from './hosts.ts'
 
-/** Bytes; a multiple of 256 KiB, as every chunk but the last must be. */
-export const CHUNK_BYTES = 8 * 1024 * 1024
+/** Bytes of which every chunk but the last must be a multiple. */
+export const CHUNK_UNIT = 256 * 1024
+export const CHUNK_BYTES = 32 * CHUNK_UNIT
 /** "Go on" in this protocol; no redirect follows. */
 const RESUME_INCOMPLETE = 308
 const MOST_FAILURES = 5
