@@ -3,6 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
+import { resumeCopies } from '../shared/datasets/index.ts'
 import { advanceDueJobs } from '../shared/training/index.ts'
 import { logFailure } from './http.ts'
 
@@ -10,7 +11,7 @@ import { logFailure } from './http.ts'
 export type Duty = (context: Context, limit: number) => Promise<void>
 
 /** Every duty there is. */
-const DUTIES: Readonly<Record<string, Duty>> = { jobs: advanceDueJobs }
+const DUTIES: Readonly<Record<string, Duty>> = { copies: resumeCopies, jobs: advanceDueJobs }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */
 const MOST_OF_A_KIND = 50

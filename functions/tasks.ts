@@ -3,6 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
+import { continueCopy } from '../shared/datasets/index.ts'
 import type { Task } from '../shared/platform/index.ts'
 import { advanceJob } from '../shared/training/index.ts'
 import { logFailure } from './http.ts'
@@ -12,6 +13,7 @@ export type Step = (context: Context, id: string) => Promise<void>
 
 /** Every kind of step there is. */
 const STEPS: Readonly<Record<string, Step>> = {
+  copy: continueCopy,
   job: async (context, id) => void (await advanceJob(context, id)),
 }
 

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import * as z from 'zod'
 import { type Faults, faultSchema } from './faults.ts'
 import type { OpenAI } from './openai/app.ts'
+import { storedFile } from './openai/files.ts'
 import type { Recorder } from './recorder.ts'
 import type { Streams } from './streams.ts'
 import type { Tempo } from './tempo.ts'
@@ -55,17 +56,13 @@ export function controlRoutes({ faults, recorder, streams, tempo, openai, reset 
     .get('/state', context => context.json(stateOf(openai, streams)))
 }
 
-function stateOf({ files, jobs, models }: OpenAI, streams: Streams) {
+function stateOf({ files, uploads, jobs, models }: OpenAI, streams: Streams) {
   return {
     files: {
       count: files.ledger.size,
-      items: Array.from(files.ledger, ({ id, filename, purpose, bytes }) => ({
-        id,
-        filename,
-        purpose,
-        bytes: bytes.byteLength,
-      })),
+      items: Array.from(files.ledger, storedFile),
     },
+    openUploads: uploads.open,
     jobs: {
       count: jobs.ledger.size,
       items: Array.from(jobs.ledger, ({ job }) => ({

@@ -105,6 +105,20 @@ export interface Config {
     /** How long a job may take until it is flagged, unless its request says otherwise; null: for ever. */
     deadline: number | null
   }
+  copying: Copying
+}
+
+/** How datasets are brought to providers. What is larger than a step goes in parts, where the provider takes parts. */
+export interface Copying {
+  /** One step of work: at most this many bytes, and no new part after this many seconds. */
+  stepBytes: number
+  stepSeconds: number
+  /** Bytes of a part, as near as the provider allows: so much is held in memory. */
+  partBytes: number
+  /** Seconds without a sign of life after which others go on with a copy. */
+  leaseSeconds: number
+  /** Seconds a job's creation waits for its copies; they go on without it. */
+  waitSeconds: number
 }
 
 /** One model for each provider that has one. */
@@ -139,6 +153,13 @@ const STANDARD: Config = {
   ],
   preference: [],
   jobs: { submissionGrace: 120, placement: 86_400, deadline: null },
+  copying: {
+    stepBytes: 64 * 1024 * 1024,
+    stepSeconds: 15,
+    partBytes: 8 * 1024 * 1024,
+    leaseSeconds: 90,
+    waitSeconds: 300,
+  },
 }
 
 /**

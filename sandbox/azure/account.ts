@@ -2,6 +2,7 @@
 import { Files } from '../openai/files.ts'
 import { Jobs } from '../openai/jobs.ts'
 import { BASE_MODELS, type Callable, Models } from '../openai/models.ts'
+import { Uploads } from '../openai/uploads.ts'
 import { Deployments } from './deployments.ts'
 import { RESOURCE_GROUP, SUBSCRIPTION_ID } from './identity.ts'
 
@@ -31,6 +32,7 @@ export const ACCOUNTS = [
 export class Account {
   readonly plan: Plan
   readonly files = new Files()
+  readonly uploads = new Uploads()
   readonly jobs = new Jobs()
   readonly models = new Models({ aliases: false })
   readonly deployments = new Deployments()
@@ -52,6 +54,7 @@ export class Account {
   reset(): void {
     this.jobs.clear()
     this.files.ledger.clear()
+    this.uploads.ledger.clear()
     this.models.fineTunes.clear()
     this.deployments.ledger.clear()
     for (const name of this.plan.deployed) {

@@ -1,6 +1,7 @@
 /** Azure's wires, below `/azure`: Entra, ARM, and for each account the two surfaces of Azure OpenAI. */
 import { Hono } from 'hono'
 import * as z from 'zod'
+import { storedFile } from '../openai/files.ts'
 import type { Streams } from '../streams.ts'
 import type { Tempo } from '../tempo.ts'
 import { ACCOUNTS, Account } from './account.ts'
@@ -76,6 +77,12 @@ export function createAzure(tempo: Tempo, streams: Streams): Azure {
       const { baseUrl, mintAssertion, change: _, ...facts } = accessTo(new URL(context.req.url).origin)
       return context.json({ ...facts, baseUrl: baseUrl(), assertion: await mintAssertion() })
     })
+    .get('/state', context =>
+      context.json({
+        objects: accounts.flatMap(({ files }) => Array.from(files.ledger, storedFile)),
+        openUploads: accounts.reduce((sum, { uploads }) => sum + uploads.open, 0),
+      }),
+    )
     .post('/settings', async context => {
       change(await context.req.json())
       return context.json(settings)

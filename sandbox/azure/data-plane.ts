@@ -4,6 +4,7 @@ import { type Handler, Hono, type MiddlewareHandler } from 'hono'
 import type { JobDialect } from '../openai/dialect.ts'
 import { fileRoutes } from '../openai/files.ts'
 import { jobRoutes } from '../openai/jobs.ts'
+import { uploadRoutes } from '../openai/uploads.ts'
 import type { Streams } from '../streams.ts'
 import type { Tempo } from '../tempo.ts'
 import type { Account } from './account.ts'
@@ -65,11 +66,13 @@ export function dataPlaneRoutes(account: Account, plane: DataPlane): Hono {
     )
 }
 
-/** Files, jobs and models. */
+/** Files, uploads, jobs and models. */
 function authoringRoutes(account: Account, { settings, tempo }: DataPlane, jobs: JobDialect): Hono {
   const isBusy = (id: string): boolean => account.jobs.isValidating(id)
+  const dialect = { ...azureFiles(settings), created: jobs.created }
   return new Hono()
-    .route('/files', fileRoutes(account.files, isBusy, { ...azureFiles(settings), created: jobs.created }))
+    .route('/files', fileRoutes(account.files, isBusy, dialect))
+    .route('/uploads', uploadRoutes(account.uploads, account.files, dialect))
     .route('/fine_tuning/jobs', jobRoutes({ ...account, tempo }, jobs))
     .route('/models', azureModelRoutes(account))
     .all('*', noSuchUrl)

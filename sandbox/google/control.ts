@@ -1,4 +1,5 @@
 /** `/_sandbox/google`: the same strings for Google's side. */
+import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import * as z from 'zod'
 import type { Google } from './app.ts'
@@ -23,6 +24,7 @@ export function googleControl(google: Google): Hono {
           name,
           contentType,
           bytes: bytes.byteLength,
+          sha256: createHash('sha256').update(bytes).digest('hex'),
         })),
         openUploads: resumables.open,
         jobs: Array.from(jobs.ledger, ({ job }) => ({

@@ -14,6 +14,7 @@ import { Uploads, uploadRoutes } from './uploads.ts'
 export interface OpenAI {
   app: Hono
   files: Files
+  uploads: Uploads
   jobs: Jobs
   models: Models
   /** Forgets everything; running jobs stop. */
@@ -47,6 +48,7 @@ export function createOpenAI(apiKey: string, tempo: Tempo, streams: Streams): Op
   return {
     app,
     files,
+    uploads,
     jobs,
     models,
     reset: () => {

@@ -1,4 +1,5 @@
 /** `/files`: uploads, listing, download. */
+import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import * as z from 'zod'
 import { newId, nowInSeconds } from '../ids.ts'
@@ -76,6 +77,15 @@ export const wireFile = (file: StoredFile) => ({
   created_at: file.createdAt,
   ...(file.expiresAt !== undefined && { expires_at: file.expiresAt }),
   status: STATUSES[file.readiness.stage],
+})
+
+/** A file as the control surface tells it. */
+export const storedFile = ({ id, filename, purpose, bytes }: StoredFile) => ({
+  id,
+  filename,
+  purpose,
+  bytes: bytes.byteLength,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
 })
 
 function look(file: StoredFile): StoredFile {

@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { newId, nowInSeconds } from '../ids.ts'
 import { Ledger } from '../ledger.ts'
 import { readJson } from './body.ts'
-import { OPENAI_FILES } from './dialect.ts'
+import { type FileDialect, OPENAI_FILES } from './dialect.ts'
 import { ApiError, check, notFound } from './errors.ts'
 import { checkContent, type Files, type StoredFile, wireFile } from './files.ts'
 import { fileIn, readForm } from './form.ts'
@@ -13,7 +13,7 @@ import { fileIn, readForm } from './form.ts'
 interface Upload {
   id: string
   createdAt: number
-  request: z.infer<typeof uploadRequest>
+  request: z.infer<ReturnType<typeof uploadRequest>>
   status: 'pending' | 'completed' | 'cancelled'
   parts: Map<string, Uint8Array>
   file: StoredFile | undefined
@@ -23,17 +23,16 @@ const MAX_BYTES = 8 * 2 ** 30
 const MAX_PART_MEGABYTES = 64
 const LIFETIME_SECONDS = 3600
 
-const { min, max } = OPENAI_FILES.lifetime
-
-const uploadRequest = z.strictObject({
-  filename: z.string().min(1),
-  purpose: z.enum(['assistants', 'batch', 'fine-tune', 'vision']),
-  bytes: z.int().min(1).max(MAX_BYTES),
-  mime_type: z.string().min(1),
-  expires_after: z
-    .strictObject({ anchor: z.literal('created_at'), seconds: z.int().min(min).max(max) })
-    .optional(),
-})
+const uploadRequest = ({ lifetime: { min, max } }: FileDialect) =>
+  z.strictObject({
+    filename: z.string().min(1),
+    purpose: z.enum(['assistants', 'batch', 'fine-tune', 'vision']),
+    bytes: z.int().min(1).max(MAX_BYTES),
+    mime_type: z.string().min(1),
+    expires_after: z
+      .strictObject({ anchor: z.literal('created_at'), seconds: z.int().min(min).max(max) })
+      .optional(),
+  })
 
 const completion = z.strictObject({
   part_ids: z.array(z.string()).min(1),
@@ -45,6 +44,11 @@ const completion = z.strictObject({
 
 export class Uploads {
   readonly ledger = new Ledger<Upload>()
+
+  /** Uploads that wait for more parts. */
+  get open(): number {
+    return Array.from(this.ledger).filter(upload => statusOf(upload) === 'pending').length
+  }
 }
 
 const expiresAt = ({ createdAt }: Upload): number => createdAt + LIFETIME_SECONDS
@@ -64,7 +68,8 @@ const wireUpload = (upload: Upload) => ({
   file: upload.file ? wireFile(upload.file) : null,
 })
 
-export function uploadRoutes(uploads: Uploads, files: Files): Hono {
+export function uploadRoutes(uploads: Uploads, files: Files, dialect: FileDialect = OPENAI_FILES): Hono {
+  const requestSchema = uploadRequest(dialect)
   const findPending = (context: Context): Upload => {
     const id = context.req.param('id') ?? ''
     const upload = uploads.ledger.get(id)
@@ -76,7 +81,7 @@ export function uploadRoutes(uploads: Uploads, files: Files): Hono {
 
   return new Hono()
     .post('/', async context => {
-      const request = check(uploadRequest, await readJson(context))
+      const request = check(requestSchema, await readJson(context))
       const upload = uploads.ledger.add({
         id: newId('upload_'),
         createdAt: nowInSeconds(),
@@ -102,11 +107,11 @@ export function uploadRoutes(uploads: Uploads, files: Files): Hono {
       const request = check(completion, await readJson(context))
       const { request: asked, parts } = findPending(context)
       const content = { ...asked, bytes: joined(request, parts, asked.bytes) }
-      await checkContent(content, OPENAI_FILES)
+      await checkContent(content, dialect)
       const upload = findPending(context)
       upload.file = files.add(
         { filename: asked.filename, purpose: asked.purpose, bytes: content.bytes },
-        { lifetime: asked.expires_after?.seconds },
+        { lifetime: asked.expires_after?.seconds, looks: dialect.looks() },
       )
       upload.status = 'completed'
       upload.parts.clear()

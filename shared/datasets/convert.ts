@@ -6,7 +6,7 @@ import type { Example, Format, Loss } from './formats/index.ts'
 import { createLineReader } from './lines.ts'
 
 const encoder = new TextEncoder()
-const MARK = new Uint8Array([0xef, 0xbb, 0xbf])
+export const MARK = new Uint8Array([0xef, 0xbb, 0xbf])
 
 /** A loss and the line it is in, from 1. */
 export interface LineLoss extends Loss {
@@ -26,14 +26,20 @@ export interface Survey {
   lossCount: number
 }
 
+/** One line in the format: undefined when it is blank, or nothing trainable is left. The line's number is the caller's to add. */
+export const convertLine = (format: Format, text: string): { text: string | undefined; losses: Loss[] } => {
+  if (text.trim() === '') return { text: undefined, losses: [] }
+  if (!format.convert) return { text, losses: [] }
+  const { line, losses } = format.convert(JSON.parse(text) as Example)
+  return { text: line === undefined ? undefined : JSON.stringify(line), losses }
+}
+
 /** Converts lines as they come; blank ones go. */
 const createLines = (format: Format, onLine: (text: string) => void, onLoss: (loss: LineLoss) => void) =>
   createLineReader((text, line) => {
-    if (text.trim() === '') return
-    if (!format.convert) return onLine(text)
-    const { line: converted, losses } = format.convert(JSON.parse(text) as Example)
-    for (const loss of losses) onLoss({ ...loss, line })
-    if (converted !== undefined) onLine(JSON.stringify(converted))
+    const converted = convertLine(format, text)
+    for (const loss of converted.losses) onLoss({ ...loss, line })
+    if (converted.text !== undefined) onLine(converted.text)
   })
 
 /** Reads a whole dataset once, to know what its conversion gives before anything is sent. */

@@ -2,14 +2,39 @@
  * One dataset, many places: brings a file to where a job needs it, and takes a provider's own files in.
  * @module
  */
-import type { Context } from '../context.ts'
-import { badRequest, type FilePurpose } from '../openai/index.ts'
+import { type Context, nowSeconds } from '../context.ts'
+import { ApiError, type FilePurpose, notFound } from '../openai/index.ts'
 import { bytesToBase62 } from '../platform/index.ts'
 import { type Connection, type DatasetFormat, ProviderFault } from '../providers/index.ts'
-import { convert, type LineLoss, type Survey, survey } from './convert.ts'
-import { readFile } from './files.ts'
-import { FORMATS } from './formats/index.ts'
-import { FILES, type FileCopy, type FileRecord } from './records.ts'
+import type { LineLoss } from './convert.ts'
+import { claim, isHeld } from './copy-lease.ts'
+import { COPIES, type CopyRecord, contentOf, copyIdOf, UNTOUCHED } from './copy-records.ts'
+import { carryOn, isAtWork, leaveCopy } from './copy-work.ts'
+import { lossRefusal } from './copying.ts'
+import { FILES, type FileRecord } from './records.ts'
+
+/** What a copy is for. */
+export interface CopyWish {
+  format: DatasetFormat
+  /** Whether what the format has no place for is left out rather than refused. */
+  dropParams: boolean
+  /** The request's field that named the file. */
+  param: 'training_file' | 'validation_file'
+  /** Seconds to wait for it; the configuration's unless told. */
+  waitSeconds?: number
+}
+
+export interface Copy {
+  /** The provider's own reference. */
+  id: string
+  /** What was left out on the way, for a warning; empty when the copy was there already. */
+  dropped: LineLoss[]
+}
+
+/** Milliseconds between two looks at a copy that someone else is making. */
+const LOOK_MS = 1000
+/** Seconds after which it is worth asking again. */
+const RETRY_AFTER = 15
 
 /** Whether the account still has the file: it may have expired there, or been deleted by someone. */
 const isThere = async ({ provider, channel }: Connection, nativeId: string): Promise<boolean> => {
@@ -22,86 +47,114 @@ const isThere = async ({ provider, channel }: Connection, nativeId: string): Pro
   }
 }
 
-/** What a copy is for. */
-export interface CopyWish {
-  format: DatasetFormat
-  /** Whether what the format has no place for is left out rather than refused. */
-  dropParams: boolean
-  /** The request's field that named the file. */
-  param: 'training_file' | 'validation_file'
-}
-
-export interface Copy {
-  /** The provider's own reference. */
-  id: string
-  /** What was left out on the way, for a warning; empty when the copy was there already. */
-  dropped: LineLoss[]
-}
-
-const describe = ({ line, path, message }: LineLoss) => `line ${line}: ${path ? `${path} ` : ''}${message}`
-/** Losses named in a refusal. */
-const MOST_NAMED = 10
-
-const refuseLosses = ({ losses, lossCount }: Survey, format: DatasetFormat, param: string) =>
-  badRequest(
+const newCopy = async (
+  context: Context,
+  file: FileRecord,
+  { name, account }: Connection,
+  { format, dropParams, param }: CopyWish,
+): Promise<CopyRecord> => {
+  const content = contentOf(file)
+  return {
+    ...UNTOUCHED,
+    id: await copyIdOf(file.owner, account, format, content),
+    owner: file.owner,
+    content,
+    files: [file.id],
+    connection: name,
+    account,
+    format,
+    // Named by our id, so that a copy whose upload broke off can be told from others in the account.
+    name: `${file.id}.jsonl`,
+    purpose: file.purpose,
     param,
-    `The dataset cannot be carried over into the format '${format}' (drop_params leaves out what cannot): ` +
-      losses.slice(0, MOST_NAMED).map(describe).join('; ') +
-      (lossCount > MOST_NAMED ? `; and ${lossCount - MOST_NAMED} more.` : '.'),
-    'invalid_dataset',
+    drop_params: dropParams,
+    created_at: nowSeconds(context),
+    due_at: nowSeconds(context) + context.config.copying.leaseSeconds,
+  }
+}
+
+/** What was to be deleted but is there yet is used again; what is being deleted is begun anew once it is gone. */
+const revived = (context: Context, copy: CopyRecord, { id }: FileRecord): CopyRecord =>
+  copy.native_id === null || copy.session || isHeld(context, copy)
+    ? copy
+    : { ...copy, state: 'done', files: [id], failures: 0, due_at: null }
+
+/** The record of a copy, with the file among those that use it. */
+const joinCopy = async (context: Context, file: FileRecord, wished: CopyRecord): Promise<CopyRecord> => {
+  const { store } = context.platform
+  const isNew = await COPIES.create(store, wished)
+  const joined = isNew
+    ? wished
+    : await COPIES.update(store, wished.id, copy => {
+        if (copy.state === 'deleting') return revived(context, copy, file)
+        const drop_params = copy.drop_params || wished.drop_params
+        const files = copy.files.includes(file.id) ? copy.files : [...copy.files, file.id]
+        return files === copy.files && drop_params === copy.drop_params
+          ? copy
+          : { ...copy, files, drop_params }
+      })
+  // A deletion of the file either finds it among the copy's files, or is found here.
+  const now = (await FILES.get(store, file.id))?.value
+  if (now?.deleted_at !== null) {
+    await leaveCopy(context, wished.id, file.id)
+    throw notFound('file_deleted', wished.param, `The file '${file.id}' has been deleted.`)
+  }
+  return joined ?? wished
+}
+
+/** Makes a record as if nothing had been done, unless it has changed meanwhile. */
+const forget = (context: Context, known: CopyRecord): Promise<CopyRecord | undefined> =>
+  COPIES.update(context.platform.store, known.id, copy =>
+    copy.state === known.state && copy.native_id === known.native_id && !isHeld(context, copy)
+      ? { ...copy, ...UNTOUCHED, due_at: nowSeconds(context) + context.config.copying.leaseSeconds }
+      : copy,
   )
+
+const stillCopying = ({ state, survey, sent, connection }: CopyRecord): ApiError => {
+  const parts = `${sent} of ${survey.parts.length} parts have arrived`
+  return new ApiError({
+    status: 503,
+    code: 'dataset_copying',
+    message: `The dataset is still being copied to '${connection}' (${state === 'surveying' ? 'it is being read' : parts}). The copy goes on: ask again.`,
+    headers: { 'retry-after': String(RETRY_AFTER) },
+  })
+}
+
+const answered = ({ native_id, survey }: CopyRecord): Copy => ({
+  id: native_id ?? '',
+  dropped: survey.losses,
+})
 
 /**
  * Makes sure that the connection's account has the file in a format. What the conversion would lose is known, and refused,
- * before a byte is sent.
- * @throws {ApiError} 400 naming lines
+ * before a byte is sent. Whatever has been begun for the same content is gone on with, and goes on without this caller.
+ * @throws {ApiError} 400 naming lines; 503 when it takes longer than a caller is kept waiting
  */
 export const ensureCopy = async (
   context: Context,
   file: FileRecord,
   connection: Connection,
-  { format, dropParams, param }: CopyWish,
+  wish: CopyWish,
 ): Promise<Copy> => {
-  const { name, account, provider, channel } = connection
-  const isSame = (copy: FileCopy) => copy.account === account && copy.format === format
-  const existing = file.copies.find(isSame)
-  const isTaken = existing && (dropParams || !existing.is_lossy)
-  if (isTaken && (await isThere(connection, existing.native_id)))
-    return { id: existing.native_id, dropped: [] }
-
-  const open = async () => (await readFile(context, file)).body
-  const found = await survey(await open(), FORMATS[format])
-  if (found.lossCount > 0 && !dropParams) throw refuseLosses(found, format, param)
-  if (found.examples === 0)
-    throw badRequest(param, 'Nothing is left of the dataset to train on.', 'invalid_dataset')
-  const limit = provider.capabilities.maxFileBytes
-  if (found.bytes > limit) {
-    throw badRequest(
-      param,
-      `The file has ${found.bytes} bytes as '${provider.id}' needs it, which takes up to ${limit}.`,
-    )
+  const { clock } = context.platform
+  const wished = await newCopy(context, file, connection, wish)
+  const end = clock.now() + (wish.waitSeconds ?? context.config.copying.waitSeconds) * 1000
+  for (;;) {
+    const copy = await joinCopy(context, file, wished)
+    if (copy.state === 'done') {
+      if (copy.survey.loss_count > 0 && !wish.dropParams) throw lossRefusal(copy, wish.param)
+      if (await isThere(connection, copy.native_id ?? '')) return { ...answered(copy), dropped: [] }
+      await forget(context, copy)
+    } else if (copy.error) {
+      await forget(context, copy)
+      throw new ApiError({ ...copy.error, param: copy.error.param === null ? null : wish.param })
+    }
+    const claimed = await claim(context, copy.id, crypto.randomUUID(), ({ state }) => isAtWork(state))
+    const worked = claimed && (await carryOn({ context, connection, copy: claimed, isTakenOver: true }, end))
+    if (worked?.state === 'done') return answered(worked)
+    if (clock.now() >= end) throw stillCopying(worked ?? copy)
+    if (!claimed) await clock.sleep(LOOK_MS)
   }
-  const { id } = await provider.files.upload(channel, {
-    // Named by our id, so that a copy whose upload broke off can be told from others in the account.
-    name: `${file.id}.jsonl`,
-    purpose: file.purpose,
-    size: found.bytes,
-    open: async () => (await open()).pipeThrough(convert(FORMATS[format])),
-  })
-  await FILES.update(context.platform.store, file.id, value => ({
-    ...value,
-    copies: [
-      ...value.copies.filter(copy => !isSame(copy)),
-      {
-        connection: name,
-        account,
-        format,
-        native_id: id,
-        ...(found.lossCount > 0 && { is_lossy: true as const }),
-      },
-    ],
-  }))
-  return { id, dropped: found.losses }
 }
 
 /** The same file is always adopted under the same id, however often and from wherever it is asked for. */

@@ -1,11 +1,12 @@
 /**
- * Files an owner has: found, listed, read, deleted.
+ * Files an owner has: found, listed, read.
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { notFound } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
-import { isOutOfReach, ProviderFault, reconnect } from '../providers/index.ts'
+import { reconnect } from '../providers/index.ts'
+import { copiesOf } from './copy-records.ts'
 import { FILES, type FileCopy, type FileRecord, type Segment } from './records.ts'
 
 const isAlive = (context: Context) => (file: FileRecord) =>
@@ -91,13 +92,20 @@ export const readFile = async (
     if (object) return object
   } else if (await isInBucket(context.platform, segments))
     return { body: joined(context.platform, segments, from), size: file.bytes }
-  for (const copy of file.copies) {
+  for (const copy of (await copiesOf(context, file)).filter(isOriginal)) {
     const { provider, channel } = await reconnect(context, copy.connection, copy.account)
-    const { body } = await provider.files.content(channel, copy.native_id)
-    return { body: from === 0 ? body : body.pipeThrough(skipping(from)), size: undefined }
+    const { status, body } = await provider.files.content(channel, copy.native_id, from)
+    const isFrom = from === 0 || status === PARTIAL_CONTENT
+    return { body: isFrom ? body : body.pipeThrough(skipping(from)), size: undefined }
   }
   throw notFound('file_not_found', 'file_id', `The bytes of '${file.id}' are gone.`)
 }
+
+/** Formats in which the lines are what they were. */
+const ORIGINAL: readonly FileCopy['format'][] = [null, 'openai', 'openai_with_mark']
+const isOriginal = ({ format }: FileCopy) => ORIGINAL.includes(format)
+
+const PARTIAL_CONTENT = 206
 
 /** Leaves out the first bytes. */
 const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
@@ -108,30 +116,4 @@ const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
       left = Math.max(0, left - chunk.length)
     },
   })
-}
-
-/** Deletes a copy at a provider. @returns whether it is gone. */
-const deleteCopy = async (context: Context, copy: FileCopy): Promise<boolean> => {
-  try {
-    const { provider, channel } = await reconnect(context, copy.connection, copy.account)
-    await provider.files.delete(channel, copy.native_id)
-    return true
-  } catch (error) {
-    if (isOutOfReach(error)) return error instanceof ProviderFault && error.status === 404
-    throw error
-  }
-}
-
-/**
- * Deletes a file and its copies. The tombstone comes first: from then on no one gets the file, whatever fails after.
- * @returns the copies that a provider would not delete; they stay on the record.
- */
-export const deleteFile = async (context: Context, file: FileRecord): Promise<FileCopy[]> => {
-  const { store, bucket } = context.platform
-  await FILES.update(store, file.id, value => ({ ...value, deleted_at: nowSeconds(context) }))
-  for (const { key } of file.segments) await bucket.delete(key)
-  const isGone = await Promise.all(file.copies.map(copy => deleteCopy(context, copy)))
-  const left = file.copies.filter((_, index) => !isGone[index])
-  await FILES.update(store, file.id, value => ({ ...value, segments: [], copies: left }))
-  return left
 }

@@ -13,8 +13,6 @@ export interface FileCopy {
   /** What the bytes are there: our own, or a provider's format. Null for what a provider made itself. */
   format: DatasetFormat | null
   native_id: string
-  /** Something was left out on the way, because the caller asked for that. */
-  is_lossy?: true
 }
 
 /** An object in our bucket. */
@@ -41,6 +39,7 @@ export interface FileRecord {
   sha256: string | null
   /** Lines of a training file, or null where it was not counted. */
   examples: number | null
+  /** What a provider made itself, where it is; copies that the gateway makes are records of their own. */
   copies: FileCopy[]
 }
 

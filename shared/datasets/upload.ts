@@ -2,6 +2,7 @@
  * A file's way in: form → validator → bucket → record, in constant memory. Nothing is left of a refused one.
  * @module
  */
+import { createHash } from 'node:crypto'
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
@@ -25,6 +26,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   const writer = openBucketWriter(bucket, key)
   const fields: Record<string, string> = {}
   let filename: string | undefined
+  const sha256 = createHash('sha256')
   // The purpose may come after the file: until it is known, the bytes are checked.
   const validator = createValidator()
   const isUnchecked = () => fields.purpose !== undefined && fields.purpose !== VALIDATED_PURPOSE
@@ -47,6 +49,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       },
       async onFileBytes(bytes) {
         if (!isUnchecked()) validator.write(bytes)
+        sha256.update(bytes)
         await writer.write(bytes)
       },
     }
@@ -73,7 +76,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       expires_at: lifetime === undefined ? null : created + lifetime,
       deleted_at: null,
       segments: [{ key, bytes: writer.size }],
-      sha256: null,
+      sha256: sha256.digest('hex'),
       examples,
       copies: [],
     }

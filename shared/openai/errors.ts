@@ -9,6 +9,7 @@ export type GatewayErrorCode =
   | 'conflict'
   | 'connection_unconfigured'
   | 'credentials_required'
+  | 'dataset_copying'
   | 'feature_unsupported'
   | 'file_deleted'
   | 'file_not_found'

@@ -200,6 +200,58 @@ export interface UploadedFile {
   open(): Promise<ReadableStream<Uint8Array>>
 }
 
+/** All that must be known to go on with an upload in parts, as JSON: the provider's own business. */
+export type TransferSession = Readonly<Record<string, unknown>>
+
+export interface TransferFile {
+  name: string
+  purpose: string
+  /** Bytes. */
+  size: number
+  /** MD5 of the whole, hex; null where the parts' own are enough. */
+  md5: string | null
+}
+
+export interface TransferPart {
+  /** From 1. */
+  number: number
+  /** Where it begins in the whole. */
+  offset: number
+  bytes: Uint8Array<ArrayBuffer>
+  /** MD5 of the bytes, base64. */
+  md5: string
+  /** Whether it may have been sent before, by a process that ended before it could say so. */
+  isRepeat: boolean
+}
+
+/** An upload in parts that outlives the process that began it. */
+export interface Transfers {
+  /** Bytes that every part but the last may have, a multiple of the unit. */
+  readonly partBytes: { least: number; most: number; unit: number }
+  /** What proves the copy whole: the MD5 of the whole, or one of each part. */
+  readonly proof: 'whole' | 'parts'
+  start(channel: Channel, file: TransferFile): Promise<TransferSession>
+  /** Sends the next part. @throws {TransferLost} when the session is gone */
+  part(
+    channel: Channel,
+    session: TransferSession,
+    file: TransferFile,
+    part: TransferPart,
+  ): Promise<TransferSession>
+  /** Makes a file of the parts and sees that it is whole. Doing it again gives the same file. @throws {TransferLost} */
+  finish(channel: Channel, session: TransferSession, file: TransferFile): Promise<{ id: string }>
+  /** Leaves nothing of the session, whatever became of it. */
+  abort(channel: Channel, session: TransferSession): Promise<void>
+}
+
+/** The provider no longer knows the session, or has lost some of it: all parts are to be sent anew. */
+export class TransferLost extends Error {
+  constructor(cause?: unknown) {
+    super('The upload session is gone.', { cause })
+    this.name = 'TransferLost'
+  }
+}
+
 /** What a provider can do, as data. `source` and `asOf` say where a row comes from. */
 export interface Capabilities {
   source: string
@@ -291,8 +343,11 @@ export interface Provider {
     upload(channel: Channel, file: UploadedFile): Promise<{ id: string }>
     get(channel: Channel, id: string): Promise<{ filename: string; bytes: number; createdAt: number }>
     delete(channel: Channel, id: string): Promise<void>
-    content(channel: Channel, id: string): Promise<OpenAnswer>
+    /** @param from the byte to begin at: a 206 does, a 200 begins at the beginning all the same */
+    content(channel: Channel, id: string, from?: number): Promise<OpenAnswer>
     list(channel: Channel, page: PageRequest): Promise<NativePage<{ id: string; bytes: number }>>
+    /** Only where a file can be sent in parts, each by itself. */
+    readonly transfer?: Transfers
   }
   readonly jobs: {
     /**

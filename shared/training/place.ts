@@ -7,7 +7,7 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { ensureCopy, findFile } from '../datasets/index.ts'
-import { type ApiError, badRequest, type JobObject } from '../openai/index.ts'
+import { ApiError, badRequest, type JobObject } from '../openai/index.ts'
 import {
   asAnswerError,
   type Connection,
@@ -41,7 +41,8 @@ class NotYetKnown extends Error {}
 
 /** What came of an attempt to place a job. */
 export type Placement =
-  | { kind: 'accepted' | 'overtaken' | 'cancelled' | 'turned' }
+  /** `copying`: the dataset is still on its way to the provider. */
+  | { kind: 'accepted' | 'overtaken' | 'cancelled' | 'turned' | 'copying' }
   /** It will be known later. */
   | { kind: 'unknown'; fault: ProviderFault | undefined }
   /** No place is left for now, or none at all. */
@@ -92,13 +93,21 @@ const createOnce = async (
 const warning = (message: string): Saying => ({ level: 'warn', message })
 
 /** The datasets as the provider has them, and what was left out on the way. */
-const bringDatasets = async (context: Context, job: JobRecord, connection: Connection) => {
+const bringDatasets = async (
+  context: Context,
+  job: JobRecord,
+  connection: Connection,
+  waitSeconds: number | undefined,
+) => {
   const format = connection.provider.formatOf(job.native_model, job.method.type)
   const bring = async (param: 'training_file' | 'validation_file') => {
     const id = job.request[param]
     if (!id) return undefined
     const file = await findFile(context, job.owner, id, param)
-    return ensureCopy(context, file, connection, { format, dropParams: job.drop_params, param })
+    return ensureCopy(context, file, connection, {
+      ...{ format, dropParams: job.drop_params, param },
+      ...(waitSeconds !== undefined && { waitSeconds }),
+    })
   }
   const training = await bring('training_file')
   const validation = await bring('validation_file')
@@ -150,7 +159,11 @@ const mayTurnUp = (context: Context, { sent_at }: JobRecord) =>
  * @returns the record: accepted, or only written down because the caller wants an end of it
  * @throws what kept it from being accepted
  */
-const attempt = async (context: Context, found: JobRecord, given?: Connection): Promise<JobRecord> => {
+const attempt = async (
+  context: Context,
+  found: JobRecord,
+  { given, waitSeconds }: { given: Connection | undefined; waitSeconds: number | undefined },
+): Promise<JobRecord> => {
   const connection = given ?? (await connectionOf(context, found))
   // Someone was here before, and may have died on the way.
   const taken = await lookUp(context, found, connection).catch((error: unknown) => {
@@ -159,7 +172,7 @@ const attempt = async (context: Context, found: JobRecord, given?: Connection): 
   if (taken) return taken
   if (mayTurnUp(context, found)) throw new NotYetKnown()
   const { asked, notes } = submissionOf(found, connection)
-  const { trainingFile, validationFile, losses } = await bringDatasets(context, found, connection)
+  const { trainingFile, validationFile, losses } = await bringDatasets(context, found, connection, waitSeconds)
   const sending = await change(context, found, job =>
     job.is_cancelled ? job : { ...job, status: 'queued', sent_at: nowSeconds(context) },
   )
@@ -180,6 +193,12 @@ const errorOf = (error: unknown): NonNullable<JobObject['error']> => {
 
 /** Seconds a worker has for one placement before another takes it for dead: longer than any call may last. */
 export const leaseFor = ({ config }: Context): number => config.timeoutSeconds + 60
+
+/** Seconds that a step of the schedule waits for a copy, which goes on without it, and until it looks again. */
+const SHORT_WAIT = 20
+const COPY_LOOK = 15
+
+const isCopying = (error: unknown) => error instanceof ApiError && error.code === 'dataset_copying'
 
 /** Whether a job that found no place may be tried again later. */
 const mayWait = (context: Context, job: JobRecord, verdict: Verdict) =>
@@ -204,6 +223,14 @@ const afterFailure = async (
 ): Promise<Placed> => {
   if (error instanceof NotYetKnown)
     return { job: await comeBack(context, job), placement: { kind: 'unknown', fault: undefined } }
+  if (isCopying(error) && !isOnOwnCredentials(job)) {
+    const onItsWay = await change(context, job, value => ({
+      ...value,
+      status: 'validating_files',
+      due_at: nowSeconds(context) + COPY_LOOK,
+    }))
+    return { job: onItsWay, placement: { kind: 'copying' } }
+  }
   const isUnknown = error instanceof OutcomeUnknown
   const cause = isUnknown ? error.fault : error
   const verdict = verdictOf(cause)
@@ -246,7 +273,10 @@ export const place = async (
   try {
     for (let job = found, own = given; ; own = undefined) {
       try {
-        const placed = await attempt(context, job, own)
+        const placed = await attempt(context, job, {
+          given: own,
+          waitSeconds: isWaited ? undefined : SHORT_WAIT,
+        })
         if (placed.native_id !== null) return { job: placed, placement: { kind: 'accepted' } }
         const now = nowSeconds(context)
         const over = await change(context, placed, value => ended(value, null, now))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { findFile, uploadFile } from '../../shared/datasets/index.ts'
+import { copiesOf, findFile, uploadFile } from '../../shared/datasets/index.ts'
 import { check, type JobRequest, jobRequest } from '../../shared/openai/index.ts'
 import { complete } from '../../shared/serving/index.ts'
 import { jobEvents, submitJob } from '../../shared/training/index.ts'
@@ -173,11 +173,8 @@ describe('the copies of a dataset', () => {
     expect(state.files['native-file-1']).toBe(PLAIN.replaceAll('\r', ''))
     expect(state.files['native-file-2']).toContain('"contents"')
     expect(state.files['native-file-3']).toBe(`\uFEFF${PLAIN.replaceAll('\r', '')}`)
-    expect((await findFile(context, OWNER, training_file)).copies.map(({ format }) => format)).toEqual([
-      'openai',
-      'gemini',
-      'openai_with_mark',
-    ])
+    const copies = await copiesOf(context, await findFile(context, OWNER, training_file))
+    expect(copies.map(({ format }) => format).toSorted()).toEqual(['gemini', 'openai', 'openai_with_mark'])
   })
 
   it('are made anew when the provider has lost one', async () => {

@@ -2,6 +2,7 @@
 import * as z from 'zod'
 import { ApiError, badRequest } from '../../openai/index.ts'
 import { files as openaiFiles, toUpload } from '../openai/files.ts'
+import { transfer } from '../openai/transfer.ts'
 import { urlOf } from '../openai/url.ts'
 import { type Channel, type Provider, ProviderFault, type ProviderRequest } from '../provider.ts'
 import { azurely, onSurface } from './url.ts'
@@ -64,19 +65,23 @@ const processed = async (channel: Channel, name: string, uploaded: FileObject): 
   }
 }
 
+/** Waits until the file can be used. A resource has room for 100 files: one that never can is not left there. */
+const usable = async (azure: Channel, name: string, uploaded: FileObject): Promise<void> => {
+  try {
+    await processed(azure, name, uploaded)
+  } catch (error) {
+    await azure
+      .call({ ...toOne(azure, 'DELETE', uploaded.id), repeat: 'never', tidies: true })
+      .catch(() => undefined)
+    throw error
+  }
+}
+
 export const files: Provider['files'] = {
   async upload(channel, upload) {
     const azure = onSurface(channel)
     const uploaded = await azure.read(file, toUpload(azure, upload, `tunegate-${crypto.randomUUID()}`))
-    try {
-      await processed(azure, upload.name, uploaded)
-    } catch (error) {
-      // A resource has room for 100 files: one that nobody will use is not left there.
-      await azure
-        .call({ ...toOne(azure, 'DELETE', uploaded.id), repeat: 'never', tidies: true })
-        .catch(() => undefined)
-      throw error
-    }
+    await usable(azure, upload.name, uploaded)
     return { id: uploaded.id }
   },
   async get(channel, id) {
@@ -93,6 +98,18 @@ export const files: Provider['files'] = {
   },
   delete: azurely(openaiFiles.delete),
   content: azurely(openaiFiles.content),
+  transfer: {
+    ...transfer,
+    start: azurely(transfer.start),
+    part: azurely(transfer.part),
+    async finish(channel, session, upload) {
+      const azure = onSurface(channel)
+      const { id } = await transfer.finish(azure, session, upload)
+      await usable(azure, upload.name, await azure.read(file, toOne(azure, 'GET', id)))
+      return { id }
+    },
+    abort: azurely(transfer.abort),
+  },
 }
 
 /** A file that other things still refer to is told as deleted rather than not found. */

@@ -1,43 +1,22 @@
 /** Datasets in S3. A file's id is where it is: `s3://bucket/key`. */
 import { notFound } from '../../openai/index.ts'
-import type { Answer } from '../../transport.ts'
-import {
-  type Channel,
-  type Provider,
-  ProviderFault,
-  type Settings,
-  type UploadedFile,
-  unansweredFault,
-} from '../provider.ts'
-import { toFault } from './faults.ts'
-import { isBucket, parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
+import type { Channel, Provider, UploadedFile } from '../provider.ts'
+import { parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
 import { partsOf } from './parts.ts'
 import {
-  isCompleted,
   listingOf,
   toAbort,
-  toComplete,
   toDelete,
   toGet,
   toHead,
   toList,
   toPart,
   toPut,
-  toStart,
   type Upload,
-  uploadIdOf,
   xmlOf,
 } from './s3.ts'
-import { wrongSetting } from './settings.ts'
-
-/** The bucket of the connection, and the gateway's corner in it. */
-export const cornerOf = ({ bucket, prefix = '' }: Settings): { bucket: string; folder: string } => {
-  if (!bucket)
-    throw wrongSetting('bucket', "is missing: datasets and results go to a bucket in the job's region")
-  if (!isBucket(bucket)) throw wrongSetting('bucket', 'is not the name of a bucket')
-  const folder = prefix.replace(/^\/+|\/+$/g, '')
-  return { bucket, folder: folder === '' ? '' : `${folder}/` }
-}
+import { transfer } from './transfer.ts'
+import { complete, cornerOf, inRegion, newLocation, send, start, tagOf } from './uploads.ts'
 
 const locationOf = (id: string): S3Location => {
   const location = parseS3Uri(id)
@@ -45,52 +24,8 @@ const locationOf = (id: string): S3Location => {
   return location
 }
 
-/** A name of its own for each copy: the same dataset in another format must not replace the one a job reads. */
-const newLocation = (settings: Settings, { name }: UploadedFile): S3Location => {
-  const { bucket, folder } = cornerOf(settings)
-  return { bucket, key: `${folder}files/${crypto.randomUUID()}/${name.replace(/[^\w.-]/g, '_')}` }
-}
-
-/** S3 answers a call in the wrong region with a redirect, which is never followed. */
-const inRegion = async <T>(sent: Promise<T>): Promise<T> =>
-  sent.catch((error: unknown) => {
-    if (!(error instanceof ProviderFault) || error.status !== 'redirected') throw error
-    throw wrongSetting('region', "is not the bucket's: S3 sends the request elsewhere")
-  })
-
-const send = (channel: Channel, request: Parameters<Channel['call']>[0]): Promise<Answer> =>
-  inRegion(channel.call(request))
-
-const garbled = () => unansweredFault('bedrock', 'garbled')
-
-const tagOf = ({ headers }: Answer): string => {
-  const tag = headers.get('etag')
-  if (!tag) throw garbled()
-  return tag
-}
-
-/** Puts the parts together. What a lost answer leaves open is looked up: the name was never used before. */
-const complete = async (channel: Channel, upload: Upload, tags: string[], size: number): Promise<void> => {
-  const { settings } = channel
-  try {
-    const answer = await send(channel, toComplete(settings, upload, tags))
-    const xml = xmlOf(answer)
-    if (!isCompleted(xml)) throw new ProviderFault('bedrock', toFault({ ...answer, status: 500 }))
-  } catch (error) {
-    const head = await channel.call(toHead(settings, upload)).catch(() => undefined)
-    if (Number(head?.headers.get('content-length')) !== size) throw error
-  }
-}
-
 const assertSize = (sent: number, { size }: UploadedFile) => {
   if (sent !== size) throw new Error(`A dataset of ${size} bytes turned out to have ${sent}.`)
-}
-
-/** Begins an upload in parts. */
-const start = async (channel: Channel, location: S3Location): Promise<Upload> => {
-  const id = uploadIdOf(xmlOf(await send(channel, toStart(channel.settings, location))))
-  if (id === undefined) throw garbled()
-  return { ...location, id }
 }
 
 /** Uploads in parts, one at a time: memory holds one part, however large the file. */
@@ -121,7 +56,7 @@ const uploadParts = async (
 
 export const files: Provider['files'] = {
   async upload(channel, file) {
-    const location = newLocation(channel.settings, file)
+    const location = newLocation(channel.settings, file.name)
     const { first, all } = await partsOf(await file.open())
     if (all === undefined) {
       assertSize(first.length, file)
@@ -142,7 +77,7 @@ export const files: Provider['files'] = {
   async delete(channel, id) {
     await send(channel, toDelete(channel.settings, locationOf(id)))
   },
-  content: async (channel, id) => inRegion(channel.open(toGet(channel.settings, locationOf(id)))),
+  content: async (channel, id, from) => inRegion(channel.open(toGet(channel.settings, locationOf(id), from))),
   async list(channel, { after, limit }) {
     const { bucket, folder } = cornerOf(channel.settings)
     const key = after === undefined ? undefined : locationOf(after).key
@@ -151,4 +86,5 @@ export const files: Provider['files'] = {
     const { items, hasMore } = listingOf(xmlOf(await send(channel, request)))
     return { items: items.map(({ key, bytes }) => ({ id: s3Uri({ bucket, key }), bytes })), hasMore }
   },
+  transfer,
 }

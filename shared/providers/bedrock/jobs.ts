@@ -17,7 +17,6 @@ import {
 } from '../provider.ts'
 import { foundationIdOf, resourceId } from './arns.ts'
 import { baseOf, familyOf, trainableId } from './bases.ts'
-import { cornerOf } from './files.ts'
 import { type Query, s3Uri, urlOf } from './hosts.ts'
 import { fromNative, toNative } from './hyperparameters.ts'
 import { jobNameOf, modelNameOf, tagsOf, tokenOf } from './names.ts'
@@ -25,6 +24,7 @@ import { toOptions } from './options.ts'
 import { resultFiles } from './results.ts'
 import { roleOf } from './settings.ts'
 import { toStatus } from './status.ts'
+import { cornerOf } from './uploads.ts'
 
 const step = z.object({ status: z.string().optional() }).nullish()
 const common = {

@@ -5,6 +5,7 @@
  */
 import type { Answer } from '../../transport.ts'
 import type { ProviderRequest, Settings } from '../provider.ts'
+import { rangeFrom } from '../range.ts'
 import { S3_HEADERS } from './auth.ts'
 import { objectUrl, type Query, type S3Location } from './hosts.ts'
 import { escaped, innerOf, textOf } from './xml.ts'
@@ -27,7 +28,9 @@ const request = (
 const JSONL = { 'content-type': 'application/jsonl' }
 
 export const toHead = (settings: Settings, location: S3Location) => request(settings, 'HEAD', location)
-export const toGet = (settings: Settings, location: S3Location) => request(settings, 'GET', location)
+/** @param from the byte to begin at */
+export const toGet = (settings: Settings, location: S3Location, from?: number) =>
+  request(settings, 'GET', location, {}, rangeFrom(from).headers)
 export const toDelete = (settings: Settings, location: S3Location) => request(settings, 'DELETE', location)
 
 export const toPut = (
@@ -44,14 +47,24 @@ export interface Upload extends S3Location {
   id: string
 }
 
-/** @param number from 1 */
+/**
+ * @param number from 1
+ * @param md5 of the body, base64: S3 refuses a part of other content
+ */
 export const toPart = (
   settings: Settings,
   upload: Upload,
   number: number,
   body: Uint8Array<ArrayBuffer>,
+  md5?: string,
 ): ProviderRequest => ({
-  ...request(settings, 'PUT', upload, { partNumber: number, uploadId: upload.id }),
+  ...request(
+    settings,
+    'PUT',
+    upload,
+    { partNumber: number, uploadId: upload.id },
+    md5 === undefined ? {} : { 'content-md5': md5 },
+  ),
   body,
 })
 

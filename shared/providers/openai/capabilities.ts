@@ -7,7 +7,8 @@ const LAST_DAY_SERVED = '2027-01-14'
 export const capabilities: Capabilities = {
   source: 'https://developers.openai.com/api/docs/deprecations',
   asOf: '2026-11-20',
-  maxFileBytes: 512 * 1024 * 1024,
+  // In parts; in one request up to 512 MB. https://platform.openai.com/docs/api-reference/uploads
+  maxFileBytes: 8 * 1024 * 1024 * 1024,
   maxMetadataPairs: 16,
   models: [
     ...['gpt-4.1-2025-04-14', 'gpt-4.1-mini-2025-04-14', 'gpt-4o-2024-08-06', 'gpt-4o-mini-2024-07-18'].map(

@@ -1,25 +1,18 @@
 /** OpenAI's files: multipart upload (`file`, `purpose`), object, bytes. */
 import * as z from 'zod'
 import type { Channel, Provider, ProviderRequest, Settings, UploadedFile } from '../provider.ts'
+import { rangeFrom } from '../range.ts'
+import { formAround } from './form.ts'
+import { transfer } from './transfer.ts'
 import { urlOf } from './url.ts'
 
 const file = z.object({ id: z.string(), filename: z.string(), bytes: z.number(), created_at: z.number() })
 
 const fileList = z.object({ data: z.array(file), has_more: z.boolean() })
 
-const encoder = new TextEncoder()
-/** Quotes and line ends cannot stand in a quoted file name (WHATWG form encoding). */
-const quoted = (name: string) => name.replace(/["\r\n]/g, char => encodeURIComponent(char))
-
 /** What stands before and after the bytes in a `multipart/form-data` body. */
-export const envelope = ({ name, purpose }: Pick<UploadedFile, 'name' | 'purpose'>, boundary: string) => ({
-  head: encoder.encode(
-    `--${boundary}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n${purpose}\r\n` +
-      `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="${quoted(name)}"\r\n` +
-      `Content-Type: application/jsonl\r\n\r\n`,
-  ),
-  tail: encoder.encode(`\r\n--${boundary}--\r\n`),
-})
+export const envelope = ({ name, purpose }: Pick<UploadedFile, 'name' | 'purpose'>, boundary: string) =>
+  formAround({ purpose }, { field: 'file', name, type: 'application/jsonl' }, boundary)
 
 export const toUpload = (channel: Channel, upload: UploadedFile, boundary: string): ProviderRequest => {
   const { head, tail } = envelope(upload, boundary)
@@ -56,6 +49,12 @@ export const files: Provider['files'] = {
     const { data, has_more } = await read(fileList, { method: 'GET', url, repeat: 'always' })
     return { items: data, hasMore: has_more }
   },
-  content: (channel, id) =>
-    channel.open({ method: 'GET', url: urlOf(channel.settings, ['files', id, 'content']), repeat: 'always' }),
+  content: (channel, id, from) =>
+    channel.open({
+      method: 'GET',
+      url: urlOf(channel.settings, ['files', id, 'content']),
+      repeat: 'always',
+      ...rangeFrom(from),
+    }),
+  transfer,
 }

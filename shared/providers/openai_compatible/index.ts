@@ -5,12 +5,16 @@
 import { openai } from '../openai/index.ts'
 import type { Provider } from '../provider.ts'
 
+/** Servers of this kind rarely know uploads in parts: files go in one request. */
+const { transfer: _, ...files } = openai.files
+
 /** Nothing is known of limits; this only bounds what is read before the provider has its say (8 GiB). */
 const MAX_FILE_BYTES = 8 * 1024 ** 3
 
 export const openaiCompatible: Provider = {
   ...openai,
   id: 'openai_compatible',
+  files,
   capabilities: {
     source: 'the provider itself',
     asOf: '2026-11-20',

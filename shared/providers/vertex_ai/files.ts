@@ -1,51 +1,23 @@
 /** Datasets on Vertex AI: objects of the connection's bucket, told by their `gs://` URIs. */
 import * as z from 'zod'
-import { ApiError } from '../../openai/index.ts'
-import type { Channel, Provider, ProviderRequest, Settings } from '../provider.ts'
+import type { Channel, Provider } from '../provider.ts'
 import { ProviderFault } from '../provider.ts'
+import { rangeFrom } from '../range.ts'
 import { gcsUri, type ObjectName, parseGcsUri } from './gcs-uri.ts'
 import { storageUrl } from './hosts.ts'
+import { bucketOf, object, otherName, PREFIX, size, toOne } from './objects.ts'
+import { transfer } from './transfer.ts'
 import { uploadResumably } from './upload.ts'
 
-/** What the gateway puts into a bucket is together, apart from what else is there. */
-const PREFIX = 'tunegate/'
 /** Objects of one page that Cloud Storage gives at most. */
 const LARGEST_PAGE = 1000
 
-/** 64-bit integers are strings in Google's JSON. */
-const size = z.string().regex(/^\d+$/).transform(Number)
-const object = z.object({ name: z.string(), bucket: z.string(), size, timeCreated: z.string() })
 const objectList = z.object({
   items: z.array(z.object({ name: z.string(), bucket: z.string(), size })).default([]),
   nextPageToken: z.string().optional(),
 })
 
-const bucketOf = ({ bucket }: Settings): string => {
-  if (bucket) return bucket
-  throw new ApiError({
-    status: 400,
-    code: 'connection_unconfigured',
-    message:
-      'The connection has no bucket for datasets: set VERTEX_BUCKET, or bucket in tunegate.config.ts, or name files by their gs:// URIs.',
-  })
-}
-
-const toOne = (
-  settings: Settings,
-  method: 'GET' | 'DELETE',
-  { bucket, object: name }: ObjectName,
-  query: Record<string, string> = {},
-): ProviderRequest => ({
-  method,
-  url: storageUrl(settings, 'objects', bucket, name, query),
-  repeat: 'always',
-})
-
 const isStatus = (error: unknown, status: number) => error instanceof ProviderFault && error.status === status
-
-/** `train.jsonl` → `train-1f0c….jsonl`: for a name that other bytes have. */
-const otherName = (name: string): string =>
-  name.replace(/(\.[^./]*)?$/, extension => `-${crypto.randomUUID().slice(0, 8)}${extension}`)
 
 const exists = async (channel: Channel, name: ObjectName, bytes: number): Promise<boolean> => {
   const found = await channel.read(object, toOne(channel.settings, 'GET', name))
@@ -78,7 +50,11 @@ export const files: Provider['files'] = {
   async delete(channel, id) {
     await channel.call(toOne(channel.settings, 'DELETE', parseGcsUri(id)))
   },
-  content: (channel, id) => channel.open(toOne(channel.settings, 'GET', parseGcsUri(id), { alt: 'media' })),
+  content: (channel, id, from) =>
+    channel.open({
+      ...toOne(channel.settings, 'GET', parseGcsUri(id), { alt: 'media' }),
+      ...rangeFrom(from),
+    }),
   async list(channel, { after, limit }) {
     const { settings } = channel
     const { items, nextPageToken } = await channel.read(objectList, {
@@ -99,4 +75,5 @@ export const files: Provider['files'] = {
       ...(nextPageToken && { next: nextPageToken }),
     }
   },
+  transfer,
 }

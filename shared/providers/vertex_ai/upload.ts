@@ -10,8 +10,9 @@ import { garbled } from './faults.ts'
 import type { ObjectName } from './gcs-uri.ts'
 import { storageUrl } from './hosts.ts'
 
-/** Bytes; a multiple of 256 KiB, as every chunk but the last must be. */
-export const CHUNK_BYTES = 8 * 1024 * 1024
+/** Bytes of which every chunk but the last must be a multiple. */
+export const CHUNK_UNIT = 256 * 1024
+export const CHUNK_BYTES = 32 * CHUNK_UNIT
 /** "Go on" in this protocol; no redirect follows. */
 const RESUME_INCOMPLETE = 308
 const MOST_FAILURES = 5
@@ -101,7 +102,7 @@ export async function* chunksOf(
 }
 
 /** Sends one chunk however often it takes. @returns how far the upload is then */
-const sendChunk = async (
+export const sendChunk = async (
   channel: Channel,
   session: URL,
   chunk: Uint8Array<ArrayBuffer>,
@@ -132,7 +133,7 @@ const sendChunk = async (
 }
 
 /** Opens a session and tells its address, which must be where the connection's objects are: a token is sent to it. */
-const openSession = async (channel: Channel, name: ObjectName, size: number): Promise<URL> => {
+export const openSession = async (channel: Channel, name: ObjectName, size: number): Promise<URL> => {
   const request = toSession(channel, name, size)
   const { headers } = await channel.call(request)
   const location = headers.get('location')

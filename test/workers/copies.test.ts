@@ -1,0 +1,293 @@
+/** Copies of datasets: from any place to any other, in parts, through whatever happens on the way. */
+import { createHash } from 'node:crypto'
+import type OpenAI from 'openai'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { createApp } from '../../functions/app.ts'
+import { tick } from '../../functions/schedule.ts'
+import { runTask } from '../../functions/tasks.ts'
+import { defineConfig } from '../../shared/config.ts'
+import type { Task } from '../../shared/platform/index.ts'
+import { bindings, type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { PROVIDERS, providerVariables } from '../support/providers.ts'
+
+const MEBIBYTE = 1024 * 1024
+/** As small as each provider takes them. */
+const PART: Record<string, number> = {
+  openai: MEBIBYTE / 4,
+  azure: MEBIBYTE / 4,
+  vertex_ai: MEBIBYTE / 4,
+  bedrock: 5 * MEBIBYTE,
+}
+/** Small steps, so that a dataset of a few parts takes several. */
+const COPYING = {
+  stepBytes: MEBIBYTE / 4,
+  stepSeconds: 60,
+  partBytes: MEBIBYTE / 4,
+  leaseSeconds: 60,
+  waitSeconds: 300,
+}
+
+/** Lines of about 4 KB, each another; some blank, some with CRLF. */
+const dataset = (bytes: number): string => {
+  const lines: string[] = []
+  for (let size = 0, n = 0; size < bytes; n++) {
+    const line = JSON.stringify({
+      messages: [
+        { role: 'user', content: `${n} é🚲 ${'lorem ipsum '.repeat(340)}` },
+        { role: 'assistant', content: `answer ${n}` },
+      ],
+    })
+    lines.push(n % 7 === 0 ? `${line}\r` : line, ...(n % 11 === 0 ? [''] : []))
+    size += line.length
+  }
+  return lines.join('\n')
+}
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
+/** What OpenAI and Azure get of a dataset: no blank lines, LF. */
+const plain = (text: string) =>
+  `${text
+    .split(/\r?\n/)
+    .filter(line => line !== '')
+    .join('\n')}\n`
+
+interface ProviderState {
+  objects: { bytes: number; sha256: string }[]
+  openUploads: number
+}
+const stateOf = async (provider: string): Promise<ProviderState> => {
+  const path = { azure: 'azure/state', vertex_ai: 'google/state', bedrock: 'aws/state' }[provider] ?? 'state'
+  const answer = (await (await fetch(`${SANDBOX}/_sandbox/${path}`)).json()) as ProviderState & {
+    files?: { items: ProviderState['objects'] }
+  }
+  return { objects: answer.files?.items ?? answer.objects, openUploads: answer.openUploads }
+}
+
+/** A part's request at a provider, by its path. */
+const PARTS: Record<string, { method: string; path: string }> = {
+  openai: { method: 'POST', path: '^/v1/uploads/[^/]+/parts$' },
+  azure: { method: 'POST', path: '/openai/v1/uploads/[^/]+/parts$' },
+  vertex_ai: { method: 'PUT', path: '/upload/storage/' },
+  bedrock: { method: 'PUT', path: '^/aws/s3/' },
+}
+const IN_PARTS = PROVIDERS.filter(({ provider }) => provider in PARTS)
+
+interface World {
+  gateway: Gateway
+  client: OpenAI
+  key: string
+  variables: Record<string, string>
+  tasks: Task[]
+  clock: { ahead: number }
+  /** Carries out what was enqueued, until nothing is. */
+  drain(): Promise<number>
+  tick(): Promise<void>
+}
+
+const start = async (copying: Partial<typeof COPYING> = {}): Promise<World> => {
+  const variables = await providerVariables(SANDBOX)
+  const tasks: Task[] = []
+  const clock = { ahead: 0 }
+  const config = { copying: { ...COPYING, ...copying } }
+  const gateway = startGateway({
+    config,
+    variables,
+    platform: {
+      queue: {
+        async enqueue(task) {
+          tasks.push(task)
+        },
+      },
+      clock: {
+        now: () => Date.now() + clock.ahead,
+        // Waiting takes no time here, but time passes.
+        sleep: async ms => {
+          clock.ahead += ms
+          await new Promise(resolve => setTimeout(resolve, 1))
+        },
+      },
+    },
+  })
+  const background = createApp(
+    defineConfig({ retries: { count: 2, firstDelayMs: 1, longestDelayMs: 2 }, ...config }),
+  ).background(gateway.platform)
+  const key = await gateway.key()
+  return {
+    gateway,
+    key,
+    client: await gateway.client(key),
+    variables,
+    tasks,
+    clock,
+    async drain() {
+      let count = 0
+      for (let task = tasks.shift(); task; task = tasks.shift()) {
+        count++
+        await runTask(background, task)
+      }
+      return count
+    },
+    tick: () => tick(background),
+  }
+}
+
+const upload = async (client: OpenAI, text: string) =>
+  (await client.files.create({ file: new File([text], 'train.jsonl'), purpose: 'fine-tune' })).id
+
+const train = (client: OpenAI, training_file: string, provider: string, more: object = {}) => {
+  const { model } = PROVIDERS.find(each => each.provider === provider) ?? PROVIDERS[0]
+  return client.fineTuning.jobs.create({ model, training_file, ...{ provider }, ...more })
+}
+
+const copyRecords = async (): Promise<{ state: string; sent: number; native_id: string | null }[]> => {
+  const { results } = await bindings.DB.prepare("SELECT body FROM records WHERE kind = 'copy'").all<{
+    body: string
+  }>()
+  return results.map(({ body }) => JSON.parse(body))
+}
+
+beforeEach(async () => {
+  await sandbox.reset()
+  await bindings.DB.prepare('DELETE FROM records').run()
+})
+
+/** A dataset of three parts. */
+const LARGE: Record<string, string> = Object.fromEntries(
+  Object.entries(PART).map(([provider, bytes]) => [provider, dataset(2.4 * bytes)]),
+)
+
+/** The bytes that each provider is to hold of the large dataset, by what it holds when nothing goes wrong. */
+const whole = new Map<string, string>()
+
+describe.each(IN_PARTS)('a dataset of several parts, to $provider', ({ provider }) => {
+  const text = LARGE[provider] ?? ''
+  const faultAt = (fault: object, which = PARTS[provider]) => sandbox.fault({ ...which, ...fault })
+  const partsSent = async () =>
+    (await sandbox.requests()).filter(
+      ({ method, path }) => method === PARTS[provider]?.method && new RegExp(PARTS[provider].path).test(path),
+    ).length
+  const isWhole = async () => {
+    const { objects, openUploads } = await stateOf(provider)
+    expect(objects.map(object => object.sha256)).toEqual([whole.get(provider)])
+    expect(openUploads).toBe(0)
+  }
+
+  it('arrives whole, each part once', async () => {
+    const { client } = await start()
+    await train(client, await upload(client, text), provider)
+    const { objects, openUploads } = await stateOf(provider)
+    expect(objects).toHaveLength(1)
+    expect(openUploads).toBe(0)
+    expect(await partsSent()).toBe(3)
+    whole.set(provider, objects[0]?.sha256 ?? '')
+    if (provider === 'openai') expect(objects[0]?.sha256).toBe(sha256(plain(text)))
+    if (provider === 'azure') expect(objects[0]?.sha256).toBe(sha256(`\uFEFF${plain(text)}`))
+  })
+
+  it.each([
+    { name: 'errors before a part', fault: { kind: 'status', status: 503 } },
+    { name: 'errors after a part', fault: { kind: 'effect-then-status', status: 500 } },
+    { name: 'a cut before a part', fault: { kind: 'reset' } },
+    { name: 'a cut after a part', fault: { kind: 'effect-then-reset' } },
+    { name: 'a refusal for load', fault: { kind: 'status', status: 429, headers: { 'retry-after': '0' } } },
+  ])('survives $name', async ({ fault }) => {
+    const { client } = await start()
+    const file = await upload(client, text)
+    await faultAt(fault)
+    await train(client, file, provider)
+    await isWhole()
+  })
+
+  it('goes on in tasks when nobody can wait longer, and the repeated request finds it', async () => {
+    const { client, drain } = await start({ waitSeconds: 0 })
+    const file = await upload(client, text)
+    const refused = await train(client, file, provider).catch((error: unknown) => error)
+    expect(refused).toMatchObject({ status: 503, code: 'dataset_copying' })
+    expect((refused as { headers: Headers }).headers.get('retry-after')).toMatch(/^\d+$/)
+    expect(await drain()).toBeGreaterThan(2)
+    await isWhole()
+    const before = (await sandbox.requests()).length
+    await train(client, file, provider)
+    expect((await sandbox.requests()).slice(before).filter(({ method }) => method === 'PUT')).toEqual([])
+    await isWhole()
+  })
+
+  it('that nobody goes on with is taken up by the schedule, where it was left', async () => {
+    const { client, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const file = await upload(client, text)
+    await expect(train(client, file, provider)).rejects.toMatchObject({ code: 'dataset_copying' })
+    while (((await copyRecords())[0]?.sent ?? 0) < 1) {
+      const [task] = tasks.splice(0)
+      expect(task).toBeDefined()
+      tasks.push(task as Task)
+      const before = tasks.length
+      await drainOne(tasks, drain)
+      expect(before).toBe(1)
+    }
+    // The message is lost, and whoever was at work is dead.
+    tasks.splice(0)
+    const sent = await partsSent()
+    await tick()
+    clock.ahead += 120_000
+    await tick()
+    await drain()
+    await isWhole()
+    expect(sent + (await partsSent())).toBeGreaterThan(0)
+  })
+
+  it('whose session is gone is sent anew, once', async () => {
+    const { client } = await start()
+    const file = await upload(client, text)
+    // The second part finds no session.
+    await faultAt({ kind: 'slow' })
+    await faultAt({ kind: 'status', status: 404, body: { error: { message: 'gone', code: 'x' } } })
+    await train(client, file, provider)
+    await isWhole()
+  })
+
+  it('that the provider refuses leaves nothing there, and nothing here', async () => {
+    const { client } = await start()
+    const file = await upload(client, text)
+    await faultAt({ kind: 'slow' })
+    await faultAt({ kind: 'status', status: 400, body: { error: { message: 'No more.', code: 'x' } } })
+    await expect(train(client, file, provider)).rejects.toMatchObject({ status: 400 })
+    expect(await stateOf(provider)).toEqual({ objects: [], openUploads: 0 })
+    expect(await copyRecords()).toEqual([])
+    await train(client, file, provider)
+    await isWhole()
+  })
+
+  it('that the provider keeps failing is told, goes on later, and is aborted with its file', async () => {
+    const { client, tick, clock } = await start()
+    const file = await upload(client, text)
+    await faultAt({ kind: 'slow' })
+    await faultAt({ kind: 'status', status: 503, times: 50 })
+    await expect(train(client, file, provider)).rejects.toMatchObject({ status: 503 })
+    expect(await copyRecords()).toMatchObject([{ state: 'sending', sent: 1 }])
+    expect((await stateOf(provider)).openUploads).toBe(1)
+    await fetch(`${SANDBOX}/_sandbox/faults`, { method: 'DELETE' })
+    await client.files.delete(file)
+    expect(await stateOf(provider)).toEqual({ objects: [], openUploads: 0 })
+    expect(await copyRecords()).toEqual([])
+    clock.ahead += 3_600_000
+    await tick()
+  })
+
+  it('is made once though many ask for it', async () => {
+    const { client } = await start()
+    const file = await upload(client, text)
+    await Promise.all([1, 2, 3].map(() => train(client, file, provider)))
+    await isWhole()
+    expect(await copyRecords()).toMatchObject([{ state: 'done' }])
+  })
+})
+
+/** One task, and not the one that follows from it. */
+const drainOne = async (tasks: Task[], drain: () => Promise<number>): Promise<void> => {
+  const push = tasks.push.bind(tasks)
+  const later: Task[] = []
+  tasks.push = (...more) => later.push(...more)
+  await drain()
+  tasks.push = push
+  tasks.push(...later)
+}
