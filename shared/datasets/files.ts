@@ -6,6 +6,7 @@ import { type Context, nowSeconds } from '../context.ts'
 import { notFound } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
 import { isOutOfReach, ProviderFault, reconnect } from '../providers/index.ts'
+import { forgetCounts } from './count-records.ts'
 import { FILES, type FileCopy, type FileRecord, type Segment } from './records.ts'
 
 const isAlive = (context: Context) => (file: FileRecord) =>
@@ -130,6 +131,7 @@ export const deleteFile = async (context: Context, file: FileRecord): Promise<Fi
   const { store, bucket } = context.platform
   await FILES.update(store, file.id, value => ({ ...value, deleted_at: nowSeconds(context) }))
   for (const { key } of file.segments) await bucket.delete(key)
+  await forgetCounts(context, file.id)
   const isGone = await Promise.all(file.copies.map(copy => deleteCopy(context, copy)))
   const left = file.copies.filter((_, index) => !isGone[index])
   await FILES.update(store, file.id, value => ({ ...value, segments: [], copies: left }))

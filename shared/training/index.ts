@@ -1,5 +1,6 @@
 /** A job's life: submitted, refreshed, steered, looked into. */
 export * from './deployments.ts'
+export { estimateJob } from './estimates.ts'
 export * from './jobs.ts'
 export { type JobRecord, toJobObject } from './records.ts'
 export * from './submit.ts'

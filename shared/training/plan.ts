@@ -5,12 +5,14 @@
 import type { Context } from '../context.ts'
 import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
-import type { Capabilities, Connection } from '../providers/index.ts'
+import type { Capabilities, Connection, Dropped, JobSubmission } from '../providers/index.ts'
 import { resolveModel } from '../serving/index.ts'
 
 export interface Plan {
   connection: Connection
   nativeModel: string
+  /** What the model was made of, if it is a tune of the owner's. */
+  tunedFrom: string | null
   method: Method
   training: FileRecord
   validation: FileRecord | null
@@ -80,18 +82,61 @@ const findDataset = async (
   return file
 }
 
+/** The files of a request. @throws {ApiError} 404 for those that are not the owner's, 400 for those that cannot be trained on */
+export const findDatasets = async (
+  context: Context,
+  owner: string,
+  request: Pick<JobRequest, 'training_file' | 'validation_file'>,
+): Promise<Pick<Plan, 'training' | 'validation'>> => ({
+  training: await findDataset(context, owner, request.training_file, 'training_file'),
+  validation: request.validation_file
+    ? await findDataset(context, owner, request.validation_file, 'validation_file')
+    : null,
+})
+
 export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
   // A tuned model is trained further by its owner only.
   const wish = { ...context.credentials, ...request }
-  const { connection, model: name } = await resolveModel(context, owner, request.model, wish)
+  const { connection, model: name, tuned } = await resolveModel(context, owner, request.model, wish)
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)
-  const training = await findDataset(context, owner, request.training_file, 'training_file')
-  const validation = request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file')
-    : null
-  return { connection, nativeModel: name, method, training, validation, warnings }
+  const { training, validation } = await findDatasets(context, owner, request)
+  return {
+    connection,
+    nativeModel: name,
+    tunedFrom: tuned?.base_model ?? null,
+    method,
+    training,
+    validation,
+    warnings,
+  }
+}
+
+/** What is asked of the provider beside the files. */
+export type Asked = Omit<JobSubmission, 'label' | 'trainingFile' | 'validationFile'>
+
+/**
+ * A request in the provider's terms, and what of it the provider has no place for.
+ * @throws {ApiError} 400 for what is wrong in itself, and, without `drop_params`, for the first that would be dropped
+ */
+export const checkRequest = (
+  request: JobRequest,
+  { connection: { provider }, nativeModel, method, validation }: Plan,
+): { asked: Asked; dropped: Dropped[] } => {
+  const asked = {
+    model: nativeModel,
+    suffix: request.suffix ?? null,
+    seed: request.seed ?? null,
+    metadata: request.metadata ?? {},
+    integrations: request.integrations ?? null,
+    method,
+    options: request.provider_options?.[provider.id] ?? {},
+  }
+  const dropped = provider.jobs.check({ ...asked, hasValidation: validation !== null })
+  const [first] = dropped
+  if (first && !request.drop_params) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
+  return { asked, dropped }
 }
 
 /** The caller's metadata as far as the provider has room beside the gateway's label. */

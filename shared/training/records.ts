@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  type JobEstimate,
   type JobEvent,
   type JobObject,
   type JobRequest,
@@ -14,6 +15,7 @@ import {
 } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
 import type { NativeJob } from '../providers/index.ts'
+import { costOf } from '../spending/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
 export type StoredRequest = Omit<JobRequest, keyof Routing>
@@ -46,6 +48,8 @@ export interface JobRecord {
   polled_at: number | null
   /** How much of the provider's event feed is in our store: its newest event there, and how many. */
   feed: { last_native_id: string | null; count: number; is_complete: boolean }
+  /** Made when the job was, or why it could not be; absent on jobs from before there were estimates. */
+  estimate?: JobEstimate | { missing: string }
 }
 
 export const JOBS = collection<JobRecord, 'owner'>('job', job => job.id, {
@@ -113,7 +117,29 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       native_id: job.native_id,
       native_status: native?.nativeStatus ?? null,
       polled_at: job.polled_at,
+      ...spendingOf(job),
     },
+  }
+}
+
+/** States whose work is billed: a cancelled job for what was trained until then (OpenAI, Azure). */
+const BILLED: readonly JobStatus[] = ['succeeded', 'cancelled']
+
+const costOfJob = ({ status, native }: JobRecord, price: JobEstimate['price']): number | null => {
+  const trained = native?.trainedTokens ?? null
+  if (!BILLED.includes(status) || trained === null || price?.unit !== 'training_token') return null
+  return costOf(trained, price)
+}
+
+/** What the job was estimated to cost, and what it did. */
+const spendingOf = (job: JobRecord) => {
+  const made = job.estimate ?? { missing: 'The job is older than estimates are.' }
+  const estimate = 'missing' in made ? null : made
+  return {
+    estimated_cost_usd: estimate?.usd?.expected ?? null,
+    estimate,
+    estimate_missing: 'missing' in made ? made.missing : null,
+    cost_usd: costOfJob(job, estimate?.price ?? null),
   }
 }
 

@@ -5,11 +5,12 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { ensureCopy } from '../datasets/index.ts'
-import { ApiError, badRequest, type JobRequest } from '../openai/index.ts'
+import { ApiError, type JobRequest } from '../openai/index.ts'
 import { type Connection, type JobSubmission, type NativeJob, ProviderFault } from '../providers/index.ts'
 import { delayBefore } from '../transport.ts'
+import { estimateForJob } from './estimates.ts'
 import { tell } from './events.ts'
-import { fittingMetadata, type Plan, planJob } from './plan.ts'
+import { checkRequest, fittingMetadata, type Plan, planJob } from './plan.ts'
 import { JOBS, type JobRecord, withoutRouting } from './records.ts'
 import { withNative } from './refresh.ts'
 
@@ -59,6 +60,7 @@ const toRecord = (
   owner: string,
   request: JobRequest,
   { connection, nativeModel, method }: Plan,
+  estimate: JobRecord['estimate'],
 ): JobRecord => ({
   id: context.platform.ids.next('ftjob-'),
   owner,
@@ -79,6 +81,7 @@ const toRecord = (
   finished_at: null,
   polled_at: null,
   feed: { last_native_id: null, count: 0, is_complete: false },
+  estimate,
 })
 
 /**
@@ -90,19 +93,8 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
   const { connection, training, validation } = plan
   const { provider } = connection
   const { store } = context.platform
-  const asked = {
-    model: plan.nativeModel,
-    suffix: request.suffix ?? null,
-    seed: request.seed ?? null,
-    metadata: request.metadata ?? {},
-    integrations: request.integrations ?? null,
-    method: plan.method,
-    options: request.provider_options?.[provider.id] ?? {},
-  }
+  const { asked, dropped } = checkRequest(request, plan)
   const dropParams = request.drop_params ?? false
-  const dropped = provider.jobs.check({ ...asked, hasValidation: validation !== null })
-  const [first] = dropped
-  if (first && !dropParams) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
 
   const format = provider.formatOf(plan.nativeModel, plan.method.type)
   const trainingCopy = await ensureCopy(context, training, connection, {
@@ -114,7 +106,7 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
     validation &&
     (await ensureCopy(context, validation, connection, { format, dropParams, param: 'validation_file' }))
 
-  const job = toRecord(context, owner, request, plan)
+  const job = toRecord(context, owner, request, plan, await estimateForJob(context, request, plan))
   const { sent, kept } = fittingMetadata(asked.metadata, provider.capabilities.maxMetadataPairs)
   await JOBS.create(store, job)
   let native: NativeJob
