@@ -78,7 +78,8 @@ const readSample = async (body: ReadableStream<Uint8Array>, wanted: number): Pro
     bytes.set(chunk, at)
     at += chunk.length
   }
-  return bytes
+  const end = bytes.indexOf(LINE_FEED, wanted)
+  return end === -1 ? bytes : bytes.subarray(0, end + 1)
 }
 
 /** The whole lines of a sample: what its first byte is in the middle of belongs to the one before. */
@@ -157,9 +158,10 @@ export const countFile = async (
   const { store } = context.platform
   const key = { file: file.id, counter: counter.name, window }
   const known = (await COUNTS.get(store, idOfCount(key)))?.value
-  if (known && (!known.is_sampled || known.bytes_counted >= Math.min(budget, file.bytes) / 2)) return known
-
   const isSampled = file.bytes > budget
+  // Samples end where lines do: about as many bytes are as good as the same.
+  if (known && (!known.is_sampled || (isSampled && known.bytes_counted >= budget / 2))) return known
+
   const found = isSampled
     ? await sampleFile(context, file, counter, window, budget)
     : { ...(await countAll((await readFile(context, file)).body, counter, window)), error: 0 }
