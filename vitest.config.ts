@@ -1,6 +1,16 @@
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
+/** Rank tables as the Worker gets them: text. */
+const tables = {
+  name: 'tables',
+  enforce: 'pre' as const,
+  load: (id: string) =>
+    id.endsWith('.tiktoken')
+      ? `import { readFileSync } from 'node:fs'\nexport default readFileSync(${JSON.stringify(id)}, 'utf8')`
+      : undefined,
+}
+
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000
 
@@ -10,6 +20,7 @@ export default defineConfig({
     projects: [
       {
         // Pure tables, the sandbox, and unmodified clients against real processes.
+        plugins: [tables],
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],

@@ -12,7 +12,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { unstable_readConfig } from 'wrangler'
+import { type Unstable_Config as Config, unstable_readConfig } from 'wrangler'
 
 /** The repository's root and its Worker configuration. */
 export const ROOT = dirname(import.meta.dirname)
@@ -47,6 +47,8 @@ export interface Compatibility {
   flags: string[]
   /** esbuild's keepNames, on by default in wrangler. */
   keepNames: boolean
+  /** Which imports become modules of their own beside the main one. */
+  rules: Config['rules']
 }
 
 /** Both Workers' code, ready to be booted as often as needed. */
@@ -58,7 +60,7 @@ export interface Build {
   compatibility: Compatibility
 }
 
-const DEFAULTS: Compatibility = { date: '2026-10-01', flags: ['nodejs_compat'], keepNames: true }
+const DEFAULTS: Compatibility = { date: '2026-10-01', flags: ['nodejs_compat'], keepNames: true, rules: [] }
 
 const MODULE_TYPES: Record<string, Module['type']> = {
   js: 'ESModule',
@@ -67,6 +69,7 @@ const MODULE_TYPES: Record<string, Module['type']> = {
   txt: 'Text',
   html: 'Text',
   bin: 'Data',
+  tiktoken: 'Text',
 }
 
 function withPrelude(modules: Module[], main: string): Module[] {
@@ -89,6 +92,7 @@ async function bundle(main: string, how: Compatibility, out: string, readable: b
     compatibility_date: how.date,
     compatibility_flags: how.flags,
     keep_names: how.keepNames,
+    rules: how.rules,
   }
   await writeFile(configPath, JSON.stringify(config))
   const home = dirname(createRequire(import.meta.url).resolve('wrangler/package.json'))
@@ -129,6 +133,7 @@ export async function build(scratch: string, options: { self: boolean; readable:
     date: config.compatibility_date ?? DEFAULTS.date,
     flags: config.compatibility_flags,
     keepNames: config.keep_names ?? DEFAULTS.keepNames,
+    rules: config.rules,
   }
   const [gateway, bare] = await Promise.all([
     bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),

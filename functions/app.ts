@@ -10,6 +10,7 @@ import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
+import { estimates } from './estimates.ts'
 import { files } from './files.ts'
 import {
   type AppEnv,
@@ -62,6 +63,7 @@ export const createApp = (config: Config) => {
     .route('/v1/keys', keys)
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
+    .route('/v1/fine_tuning/estimates', estimates)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
     .route('/v1/vertex_ai/endpoints', predictions)

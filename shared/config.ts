@@ -74,6 +74,32 @@ export interface BedrockConnection
 /** A named account at a provider. Fields left out are looked up in the environment, then in the platform's secrets. */
 export type ConnectionConfig = OpenAIConnection | AzureConnection | VertexConnection | BedrockConnection
 
+/** One price. Rows of a deployment go before the built-in ones (`shared/spending/prices.ts`), which are of the same form. */
+export interface PriceRow {
+  /** A provider, or a connection's name for one account's own price. */
+  provider: string
+  /** A base model by any of its names, or `*` for all that have no row before it. */
+  model: string
+  unit:
+    | 'training_token'
+    | 'input_token'
+    | 'output_token'
+    | 'tuned_input_token'
+    | 'tuned_output_token'
+    | 'training_hour'
+    | 'hosting_hour'
+  /** Dollars for so many units, in whole millionths. */
+  usd: number
+  /** Units the price is for, e.g. 1,000,000 tokens or 1 hour. */
+  per: number
+  /** Only where the connection is in this region; without it anywhere. */
+  region?: string
+  /** Where the price is from. */
+  source: string
+  /** `YYYY-MM-DD` or `YYYY-MM`: when it was read there. */
+  as_of: string
+}
+
 export interface Config {
   connections: Record<string, ConnectionConfig>
   /** The connection for names that say nothing of their provider. */
@@ -84,8 +110,10 @@ export interface Config {
   timeoutSeconds: number
   /** Repeats of a provider call that is safe to repeat. Delays are milliseconds and grow twofold, with jitter. */
   retries: { count: number; firstDelayMs: number; longestDelayMs: number }
-  /** Bytes. */
-  limits: { jsonBody: number; file: number }
+  /** Bytes. `counted`: of a dataset that an estimate reads; a longer one is sampled (standard: 32 MiB). */
+  limits: { jsonBody: number; file: number; counted?: number }
+  /** Prices of this deployment, before the built-in ones. */
+  prices: readonly PriceRow[]
   /**
    * Models that may stand in for each other, by provider: what `provider: "auto"` and `fallback_providers` train elsewhere.
    * Which model is as good as which is the deployment's own judgement.
@@ -160,7 +188,12 @@ const STANDARD: Config = {
     leaseSeconds: 90,
     waitSeconds: 300,
   },
+  prices: [],
 }
+
+/** Whether an amount of dollars is a whole number of millionths: finer prices are given for more units. */
+const isMicros = (usd: number) =>
+  usd >= 0 && usd < Number.MAX_SAFE_INTEGER / 1e6 && Math.abs(Math.round(usd * 1e6) - usd * 1e6) < 1e-3
 
 /**
  * Completes a configuration with the standard values.
@@ -175,5 +208,12 @@ export const defineConfig = (config: Partial<Config> = {}): Config => {
       `tunegate.config.ts: defaultConnection "${complete.defaultConnection}" is not a connection`,
     )
   }
+  const bad = complete.prices.findIndex(
+    ({ usd, per }) => !isMicros(usd) || !Number.isSafeInteger(per) || per < 1,
+  )
+  if (bad !== -1)
+    throw new Error(
+      `tunegate.config.ts: prices[${bad}] needs a usd in whole millionths from 0, and a per that is a whole number from 1`,
+    )
   return complete
 }

@@ -6,6 +6,7 @@ import { type Context, nowSeconds } from '../context.ts'
 import { isOutOfReach } from '../providers/index.ts'
 import { COPIES, type CopyRecord, copyIdOf, listCopies, UNTOUCHED } from './copy-records.ts'
 import { continueCopy, leaveCopy } from './copy-work.ts'
+import { forgetCounts } from './count-records.ts'
 import { FILES, type FileCopy, type FileRecord } from './records.ts'
 
 /** A copy that is not deleted yet; without a native id where its upload is just being ended. */
@@ -55,6 +56,7 @@ export const deleteFile = async (context: Context, file: FileRecord): Promise<Co
   const { store, bucket } = context.platform
   await FILES.update(store, file.id, value => ({ ...value, deleted_at: nowSeconds(context) }))
   for (const { key } of file.segments) await bucket.delete(key)
+  await forgetCounts(context, file.id)
   const ids = await leaveCopies(context, file)
   await FILES.update(store, file.id, value => ({ ...value, segments: [], copies: [] }))
   const left = await Promise.all(

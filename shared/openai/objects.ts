@@ -48,6 +48,93 @@ export interface WandbIntegration {
   wandb: { project: string; name?: string | null; entity?: string | null; tags?: string[] }
 }
 
+/** From the least to the most that is likely. */
+export interface Range {
+  low: number
+  expected: number
+  high: number
+}
+
+/** A price, and where it is from. */
+export interface PriceObject {
+  usd: number
+  /** Units the price is for. */
+  per: number
+  unit: string
+  region: string | null
+  source: string
+  as_of: string
+}
+
+/** What a job is estimated to train, and to cost. Unknown prices are null, with the reason beside them. */
+export interface JobEstimate {
+  tokens: {
+    /** Of the training file, once. */
+    dataset: number
+    counter: string
+    /** Whether every text was counted as the model reads it. */
+    exact: boolean
+    /** Relative, of the dataset's tokens. */
+    error: number
+    /** Dataset times epochs. */
+    trained: Range
+  }
+  epochs: {
+    value: number
+    low: number
+    high: number
+    source: 'request' | 'provider_default'
+    rule: string | null
+  }
+  price: PriceObject | null
+  price_missing: string | null
+  usd: Range | null
+}
+
+/** What training would be at one connection. */
+export interface ConnectionEstimate extends Omit<JobEstimate, 'tokens'> {
+  provider: string
+  connection: string
+  model: string
+  tokens: JobEstimate['tokens'] & { per_epoch: number }
+  /** What the tune costs while it is deployed. */
+  hosting: { usd_per_hour: number; region: string | null; source: string; as_of: string } | null
+  hosting_missing: string | null
+  minutes: Range | null
+  assumptions: string[]
+  warnings: string[]
+  unsupported: null
+}
+
+/** A connection that training cannot be estimated for, and why. */
+export interface NoEstimate {
+  provider: string
+  connection: string
+  model: string
+  unsupported: string
+}
+
+export interface EstimateObject {
+  object: 'fine_tuning.estimate'
+  model: string
+  training_file: string
+  /** As the first connection that can train counts it; null where none can. */
+  dataset: {
+    bytes: number
+    examples: number
+    tokens: number
+    counter: string
+    exact: boolean
+    error: number
+    /** Longer than the model's window; what is beyond it is not counted. */
+    truncated_examples: number
+    images: number
+    /** Bytes that were counted, where they are not all. */
+    sampled_bytes: number | null
+  } | null
+  estimates: (ConnectionEstimate | NoEstimate)[]
+}
+
 export interface JobObject<Method = unknown> {
   id: string
   object: 'fine_tuning.job'
@@ -79,6 +166,13 @@ export interface JobObject<Method = unknown> {
     attempts: JobAttempt[]
     /** Whether the job has outlived its deadline. */
     is_overdue: boolean
+    /** The expected one of `estimate.usd`. */
+    estimated_cost_usd: number | null
+    estimate: JobEstimate | null
+    /** Why there is no estimate. */
+    estimate_missing: string | null
+    /** What the provider says it trained, at the price of the estimate; null until then, and where either is not known. */
+    cost_usd: number | null
   }
 }
 

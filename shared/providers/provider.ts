@@ -296,6 +296,17 @@ export type ChatAnswer =
   /** `isRaw`: the body as `fetch` gave it, which the platform can pass on by its own means. */
   | { kind: 'stream'; headers: Headers; body: ReadableStream<Uint8Array>; isRaw?: true }
 
+/** How often a provider goes through a dataset when it is left to it (`n_epochs: "auto"`). */
+export interface EpochRule {
+  /** Whole numbers; all the same where the rule is published. */
+  low: number
+  expected: number
+  high: number
+  /** The rule in words. */
+  rule: string
+  source: string
+}
+
 /** Where a tuned model can be called, or is about to be. */
 export interface NativeDeployment {
   id: string
@@ -334,6 +345,9 @@ export interface Provider {
 
   /** Whether a tune's own name is one that callers can say, or the gateway gives it one. */
   readonly tuneNames: 'native' | 'gateway'
+
+  /** Epochs of a job that leaves them to the provider. @param examples of the training file */
+  defaultEpochs(model: string, method: Method['type'], examples: number): EpochRule
 
   /** The format a model's training files have. */
   formatOf(model: string, method: Method['type']): DatasetFormat
@@ -381,6 +395,8 @@ export interface Provider {
     list(channel: Channel): Promise<ModelObject[]>
     /** Deletes a tuned model. */
     delete(channel: Channel, name: string): Promise<void>
+    /** The base model behind a name in the provider's own form; any other name, and an `ft:` name, as it is. */
+    baseOf(name: string): string
     /** Whether a name has the form of a tuned model, checkpoint or deployment of this provider. */
     isTuned(name: string): boolean
   }

@@ -18,7 +18,7 @@ import {
 import { delayBefore } from '../transport.ts'
 import type { Saying } from './events.ts'
 import { retryAfter } from './pace.ts'
-import { fittingMetadata } from './plan.ts'
+import { checkRequest, fittingMetadata } from './plan.ts'
 import { isOnOwnCredentials, JOBS, type JobRecord, labelOf, type Verdict } from './records.ts'
 import { accept, connectionOf, lookUp, tellTurn } from './refresh.ts'
 import { ended, turned } from './transitions.ts'
@@ -121,29 +121,19 @@ const bringDatasets = async (
 }
 
 /** What the provider is asked for, and what of it stays behind. */
-const submissionOf = (job: JobRecord, { provider }: Connection) => {
-  const { request } = job
-  const { sent, kept } = fittingMetadata(request.metadata ?? {}, provider.capabilities.maxMetadataPairs)
-  const asked = {
-    model: job.native_model,
-    suffix: request.suffix ?? null,
-    seed: job.seed,
-    integrations: request.integrations ?? null,
-    method: job.method,
-    options: request.provider_options?.[provider.id] ?? {},
-  }
-  const dropped = provider.jobs.check({
-    ...asked,
-    metadata: request.metadata ?? {},
-    hasValidation: Boolean(request.validation_file),
-  })
-  const [first] = dropped
-  if (first && !job.drop_params) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
+const submissionOf = (job: JobRecord, connection: Connection) => {
+  const { request, native_model, method, drop_params, seed } = job
+  const { asked, dropped } = checkRequest(
+    { ...request, drop_params, seed },
+    { connection, nativeModel: native_model, method, hasValidation: Boolean(request.validation_file) },
+  )
+  const room = connection.provider.capabilities.maxMetadataPairs
+  const { sent, kept } = fittingMetadata(asked.metadata, room)
   const notes = [
     ...dropped.map(({ param, message }) => warning(`Dropped: '${param}': ${message}.`)),
     ...kept.map(key =>
       warning(
-        `The metadata '${key}' stays in the gateway: the provider takes ${provider.capabilities.maxMetadataPairs} pairs, one of them the gateway's label.`,
+        `The metadata '${key}' stays in the gateway: the provider takes ${room} pairs, one of them the gateway's label.`,
       ),
     ),
   ]
@@ -172,7 +162,12 @@ const attempt = async (
   if (taken) return taken
   if (mayTurnUp(context, found)) throw new NotYetKnown()
   const { asked, notes } = submissionOf(found, connection)
-  const { trainingFile, validationFile, losses } = await bringDatasets(context, found, connection, waitSeconds)
+  const { trainingFile, validationFile, losses } = await bringDatasets(
+    context,
+    found,
+    connection,
+    waitSeconds,
+  )
   const sending = await change(context, found, job =>
     job.is_cancelled ? job : { ...job, status: 'queued', sent_at: nowSeconds(context) },
   )

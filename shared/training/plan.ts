@@ -5,11 +5,17 @@
 import type { Context } from '../context.ts'
 import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
-import type { Capabilities } from '../providers/index.ts'
-import { type Route, routeJob } from './route.ts'
+import type { Capabilities, Connection, Dropped, JobSubmission } from '../providers/index.ts'
+import { type Place, type Route, routeJob } from './route.ts'
 
-export interface Plan {
-  route: Route
+/** A job at one place. */
+export interface Draft {
+  connection: Connection
+  nativeModel: string
+  /** Whether it is the very model that was asked for, or another's equivalent. */
+  isExact: boolean
+  /** What the model was made of, if it is a tune of the owner's. */
+  tunedFrom: string | null
   method: Method
   training: FileRecord
   validation: FileRecord | null
@@ -79,18 +85,91 @@ const findDataset = async (
   return file
 }
 
-export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
+/** The files of a request. @throws {ApiError} 404 for those that are not the owner's, 400 for those that cannot be trained on */
+export const findDatasets = async (
+  context: Context,
+  owner: string,
+  request: Pick<JobRequest, 'training_file' | 'validation_file'>,
+): Promise<Pick<Draft, 'training' | 'validation'>> => ({
+  training: await findDataset(context, owner, request.training_file, 'training_file'),
+  validation: request.validation_file
+    ? await findDataset(context, owner, request.validation_file, 'validation_file')
+    : null,
+})
+
+/** A job at every place it may be sent to, in the order of trying. */
+export interface Plan {
+  drafts: Draft[]
+  rejected: Route['rejected']
+  /** Whether the gateway chose. */
+  isAuto: boolean
+}
+
+/** What is asked of the provider beside the files. */
+export type Asked = Omit<JobSubmission, 'label' | 'trainingFile' | 'validationFile'>
+
+/** What of a request a provider is to judge. */
+type Wished = Pick<
+  JobRequest,
+  'suffix' | 'seed' | 'metadata' | 'integrations' | 'provider_options' | 'drop_params'
+>
+
+/**
+ * A request in the provider's terms, and what of it the provider has no place for.
+ * @throws {ApiError} 400 for what is wrong in itself, and, without `drop_params`, for the first that would be dropped
+ */
+export const checkRequest = (
+  request: Wished,
+  {
+    connection: { provider },
+    nativeModel,
+    method,
+    hasValidation,
+  }: Pick<Draft, 'connection' | 'nativeModel' | 'method'> & { hasValidation: boolean },
+): { asked: Asked; dropped: Dropped[] } => {
+  const asked = {
+    model: nativeModel,
+    suffix: request.suffix ?? null,
+    seed: request.seed ?? null,
+    metadata: request.metadata ?? {},
+    integrations: request.integrations ?? null,
+    method,
+    options: request.provider_options?.[provider.id] ?? {},
+  }
+  const dropped = provider.jobs.check({ ...asked, hasValidation })
+  const [first] = dropped
+  if (first && !request.drop_params) throw badRequest(first.param, `${first.message}.`, 'feature_unsupported')
+  return { asked, dropped }
+}
+
+/** What a job would cost, in US dollars; null where that is not known. */
+export type CostOf = (draft: Draft) => Promise<number | null>
+
+/**
+ * Where a job can be sent, and with what.
+ * @param costOf what the gateway's own choice is made by; unasked where it does not choose
+ * @throws {ApiError} what would be refused wherever it is sent, or at the place that was named
+ */
+export const planJob = async (
+  context: Context,
+  owner: string,
+  request: JobRequest,
+  costOf: CostOf = async () => null,
+): Promise<Plan> => {
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
-  const route = await routeJob(context, owner, request, method.type, async () => null)
-  const warnings = route.places.flatMap(({ connection: { provider }, model }) =>
-    checkCapabilities(provider.capabilities, model, method.type, today),
+  const datasets = await findDatasets(context, owner, request)
+  const draftAt = ({ connection, model, isExact, tunedFrom }: Place): Draft => {
+    const { capabilities } = connection.provider
+    const warnings = checkCapabilities(capabilities, model, method.type, today)
+    const draft = { connection, nativeModel: model, isExact, tunedFrom, method, ...datasets, warnings }
+    checkRequest(request, { ...draft, hasValidation: datasets.validation !== null })
+    return draft
+  }
+  const { places, rejected, isAuto } = await routeJob(context, owner, request, method.type, place =>
+    costOf(draftAt(place)),
   )
-  const training = await findDataset(context, owner, request.training_file, 'training_file')
-  const validation = request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file')
-    : null
-  return { route, method, training, validation, warnings }
+  return { drafts: places.map(draftAt), rejected, isAuto }
 }
 
 /** The caller's metadata as far as the provider has room beside the gateway's label. */

@@ -3,6 +3,7 @@
  * @module
  */
 import {
+  type JobEstimate,
   type JobEvent,
   type JobObject,
   type JobRequest,
@@ -14,6 +15,7 @@ import {
 } from '../openai/index.ts'
 import { collection, dueEntry, toBase62 } from '../platform/index.ts'
 import type { NativeJob } from '../providers/index.ts'
+import { costOf } from '../spending/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
 export type StoredRequest = Omit<JobRequest, keyof Routing>
@@ -25,13 +27,15 @@ export interface Target {
   account: string
   /** The model as the provider names it. */
   native_model: string
+  /** Made when the job was, or why it could not be. */
+  estimate: JobEstimate | { missing: string }
 }
 
 /** Why an attempt at one provider came to its end. Only `data` is the caller's own to mend. */
 export type Verdict = 'capacity' | 'quota' | 'outage' | 'policy' | 'data' | 'cancelled'
 
 /** An attempt that is over. The one under way is the job's record itself. */
-export interface PastAttempt extends Target {
+export interface PastAttempt extends Omit<Target, 'estimate'> {
   native_id: string | null
   /** Unix seconds. */
   started_at: number
@@ -182,6 +186,7 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       polled_at: job.polled_at,
       attempts: attemptsOf(job),
       is_overdue: job.is_overdue,
+      ...spendingOf(job),
     },
   }
 }
@@ -211,6 +216,26 @@ const attemptsOf = (job: JobRecord): JobObject['tunegate']['attempts'] => [
     error: job.error,
   },
 ]
+/** States whose work is billed: a cancelled job for what was trained until then (OpenAI, Azure). */
+const BILLED: readonly JobStatus[] = ['succeeded', 'cancelled']
+
+const costOfJob = ({ status, native }: JobRecord, price: JobEstimate['price']): number | null => {
+  const trained = native?.trainedTokens ?? null
+  if (!BILLED.includes(status) || trained === null || price?.unit !== 'training_token') return null
+  return costOf(trained, price)
+}
+
+/** What the job was estimated to cost, and what it did. */
+const spendingOf = (job: JobRecord) => {
+  const made = job.estimate
+  const estimate = 'missing' in made ? null : made
+  return {
+    estimated_cost_usd: estimate?.usd?.expected ?? null,
+    estimate,
+    estimate_missing: 'missing' in made ? made.missing : null,
+    cost_usd: costOfJob(job, estimate?.price ?? null),
+  }
+}
 
 /** The deprecated top-level object knows only the three common ones. */
 const pickCommon = (hyperparameters: Record<string, unknown>) =>

@@ -6,7 +6,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest, CREDENTIAL_FIELDS, type JobRequest, type Method } from '../openai/index.ts'
 import { type Connection, connect, connectionName, PROVIDERS, type Provider } from '../providers/index.ts'
-import { resolveModel, splitModelName } from '../serving/index.ts'
+import { findTunedModel, resolveModel, splitModelName } from '../serving/index.ts'
 import { type Health, healthOf } from './health.ts'
 
 export const AUTO = 'auto'
@@ -18,6 +18,8 @@ export interface Place {
   model: string
   /** Whether it is the very model that was asked for. */
   isExact: boolean
+  /** What the model was made of, if it is a tune of the owner's. */
+  tunedFrom: string | null
 }
 
 /** A connection that is not tried, and why. */
@@ -105,15 +107,15 @@ export const inOrder = <T extends Place>(
 
 const today = (context: Context) => new Date(context.platform.clock.now()).toISOString().slice(0, 10)
 
-/** Estimates what a job would cost at a place, in US dollars. */
-export type CostOf = (place: Place) => Promise<number | null>
+/** What a job would cost at a place, in US dollars, or null. @throws {ApiError} 400 for what cannot be trained there so */
+export type Judge = (place: Place) => Promise<number | null>
 
 /** Every configured connection that can train the model or its equivalent, best first. */
 const routeFreely = async (
   context: Context,
   model: string,
   method: Method['type'],
-  costOf: CostOf,
+  judgeAt: Judge,
 ): Promise<Route> => {
   const { config } = context
   const rejected: Rejected[] = []
@@ -127,14 +129,14 @@ const routeFreely = async (
       dateObjection(provider, equivalent.model, today(context))
     if (objection !== undefined) return objection
     const connection = await connect(context, name)
-    const place = { connection, ...equivalent }
-    found.push({ place, merits: { usd: await costOf(place), health: await healthOf(context, name) } })
+    const place = { connection, ...equivalent, tunedFrom: null }
+    found.push({ place, merits: { usd: await judgeAt(place), health: await healthOf(context, name) } })
     return undefined
   }
   for (const name of Object.keys(config.connections)) {
     const reason = await judge(name).catch((error: unknown) => {
-      if (error instanceof ApiError && error.code === 'connection_unconfigured') return 'is not configured'
-      throw error
+      if (!(error instanceof ApiError) || error.code === 'internal_error') throw error
+      return error.code === 'connection_unconfigured' ? 'is not configured' : `refuses it: ${error.message}`
     })
     if (reason !== undefined) rejected.push({ connection: name, reason })
   }
@@ -176,7 +178,7 @@ const fallbackPlace = async (
   }
   const objection = methodObjection(provider, equivalent.model, method)
   if (objection !== undefined) throw badRequest(param, `'${entry}' ${objection}.`)
-  return { connection, ...equivalent }
+  return { connection, ...equivalent, tunedFrom: null }
 }
 
 const isAuto = ({ provider, custom_llm_provider }: JobRequest, context: Context) =>
@@ -191,7 +193,7 @@ export const routeJob = async (
   owner: string,
   request: JobRequest,
   method: Method['type'],
-  costOf: CostOf,
+  judgeAt: Judge,
 ): Promise<Route> => {
   const wish = { ...context.credentials, ...request }
   const own = CREDENTIAL_FIELDS.find(field => wish[field] !== undefined)
@@ -199,19 +201,24 @@ export const routeJob = async (
   if (own !== undefined && (isAuto(request, context) || fallbacks.length > 0)) {
     throw badRequest(own, 'Credentials of a request are good for the one provider it names.')
   }
-  if (isAuto(request, context)) {
+  const { name } = splitModelName(context.config, request.model)
+  const isFree = isAuto(request, context) && (await findTunedModel(context, owner, name)) === undefined
+  if (isFree) {
     if (fallbacks.length > 0)
       throw badRequest(
         'fallback_providers',
         "With the provider 'auto' the gateway itself finds where to fall back to.",
       )
-    const { name } = splitModelName(context.config, request.model)
-    return routeFreely(context, name, method, costOf)
+    return routeFreely(context, name, method, judgeAt)
   }
-  const { connection, model, tuned } = await resolveModel(context, owner, request.model, wish)
+  // A tune is where it was made, whoever is to choose.
+  const named = isAuto(request, context)
+    ? { ...wish, provider: undefined, custom_llm_provider: undefined }
+    : wish
+  const { connection, model, tuned } = await resolveModel(context, owner, request.model, named)
   if (tuned && fallbacks.length > 0)
     throw badRequest('fallback_providers', 'A tuned model can only be trained further where it is.')
-  const places: Place[] = [{ connection, model, isExact: true }]
+  const places: Place[] = [{ connection, model, isExact: true, tunedFrom: tuned?.base_model ?? null }]
   for (const [index, entry] of fallbacks.entries())
     places.push(await fallbackPlace(context, entry, index, model, method))
   const isNew = ({ connection: { name }, model: at }: Place, index: number) =>

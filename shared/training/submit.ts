@@ -5,28 +5,29 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { ApiError, type JobRequest } from '../openai/index.ts'
 import { ProviderFault, toAnswerError } from '../providers/index.ts'
+import { estimateForJob, expectedCost, expectedUsd } from './estimates.ts'
 import { type Saying, tell } from './events.ts'
 import { leaseFor, place } from './place.ts'
-import { type Plan, planJob } from './plan.ts'
-import { isOnOwnCredentials, JOBS, type JobRecord, withoutRouting } from './records.ts'
+import { type Draft, methodOf, type Plan, planJob } from './plan.ts'
+import { isOnOwnCredentials, JOBS, type JobRecord, type Target, withoutRouting } from './records.ts'
 import { ended } from './transitions.ts'
 
-const targetOf = ({ connection: { provider, name, account }, model }: Plan['route']['places'][number]) => ({
-  provider: provider.id,
-  connection: name,
-  account,
-  native_model: model,
+const targetOf = async (context: Context, request: JobRequest, draft: Draft): Promise<Target> => ({
+  provider: draft.connection.provider.id,
+  connection: draft.connection.name,
+  account: draft.connection.account,
+  native_model: draft.nativeModel,
+  estimate: await estimateForJob(context, request, draft),
 })
 
 const toRecord = (
   context: Context,
   owner: string,
   request: JobRequest,
-  { route, method }: Plan,
+  targets: Target[],
   dueAt: number,
 ): JobRecord => {
   const now = nowSeconds(context)
-  const targets = route.places.map(targetOf)
   const [first] = targets
   if (!first) throw new Error('A plan has a place.')
   const deadline = request.deadline_seconds ?? context.config.jobs.deadline
@@ -37,7 +38,7 @@ const toRecord = (
     created_at: now,
     request: withoutRouting(request),
     drop_params: request.drop_params ?? false,
-    method,
+    method: methodOf(request),
     seed: request.seed ?? null,
     stage: 'placing',
     due_at: isOnOwnCredentials(first) ? null : dueAt,
@@ -63,22 +64,25 @@ const toRecord = (
 }
 
 /** What the caller should know of the choice. */
-const notes = ({ route, warnings }: Plan): Saying[] => [
-  ...(route.isAuto
+const notes = ({ drafts, rejected, isAuto }: Plan, targets: readonly Target[]): Saying[] => [
+  ...(isAuto
     ? [
         {
           level: 'info' as const,
-          message: `Routed to ${route.places.map(({ connection, model }) => `${connection.name} (${model})`).join(', then ')}.`,
+          message: `Routed to ${drafts.map(({ connection, nativeModel }) => `${connection.name} (${nativeModel})`).join(', then ')}.`,
           data: {
-            chosen: route.places.map(({ connection, model, isExact }) => ({
-              ...{ connection: connection.name, model, exact: isExact },
+            chosen: drafts.map(({ connection, nativeModel, isExact }, index) => ({
+              connection: connection.name,
+              model: nativeModel,
+              exact: isExact,
+              expected_usd: expectedUsd(targets[index]?.estimate),
             })),
-            rejected: route.rejected,
+            rejected,
           },
         },
       ]
     : []),
-  ...warnings.map(message => ({ level: 'warn' as const, message })),
+  ...drafts.flatMap(({ warnings }) => warnings.map(message => ({ level: 'warn' as const, message }))),
 ]
 
 /** The answer when it stays open whether the provider has the job: not to be repeated blindly, official clients obey. */
@@ -124,15 +128,16 @@ export const submitJob = async (
   request: JobRequest,
   isAsync = false,
 ): Promise<JobRecord> => {
-  const plan = await planJob(context, owner, request)
+  const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
   const now = nowSeconds(context)
-  const given = plan.route.places[0]?.connection
+  const given = plan.drafts[0]?.connection
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
   const isLater = isAsync && given?.name === given?.account
-  const job = toRecord(context, owner, request, plan, isLater ? now : now + leaseFor(context))
+  const targets = await Promise.all(plan.drafts.map(draft => targetOf(context, request, draft)))
+  const job = toRecord(context, owner, request, targets, isLater ? now : now + leaseFor(context))
   await JOBS.create(store, job)
-  await tell(context, job, notes(plan))
+  await tell(context, job, notes(plan, targets))
   if (isLater) {
     await queue.enqueue({ type: 'job', id: job.id })
     return job

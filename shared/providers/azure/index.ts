@@ -2,6 +2,7 @@
  * Azure OpenAI (Microsoft Foundry): OpenAI's wire on two surfaces, with keys or Entra tokens. A tune is callable only
  * through a deployment, so its name is the gateway's.
  */
+import { defaultEpochs } from '../openai/epochs.ts'
 import type { Provider } from '../provider.ts'
 import { authorise, fields, missing } from './auth.ts'
 import { capabilities } from './capabilities.ts'
@@ -20,6 +21,7 @@ export const azure: Provider = {
   authorise,
   toFault,
   tuneNames: 'gateway',
+  defaultEpochs: (_model, _method, examples) => defaultEpochs(examples),
   // JSONL for Azure must begin with a byte order mark.
   formatOf: () => 'openai_with_mark',
   files,

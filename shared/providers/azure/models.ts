@@ -55,6 +55,7 @@ export const models: Provider['models'] = {
       repeat: 'always',
     })
   },
+  baseOf: name => name.replace(/\.ft-[0-9a-f]{8}.*$/, ''),
   // `gpt-4.1-mini-2025-04-14.ft-<hex>[-suffix]`. Deployments have any name: nothing tells what they serve.
   isTuned: name => /\.ft-[0-9a-f]{8}/.test(name),
 }

@@ -6,7 +6,7 @@
  * @module
  */
 import { badRequest, type Hyperparameters } from '../../openai/index.ts'
-import type { Dropped } from '../provider.ts'
+import type { Dropped, EpochRule } from '../provider.ts'
 import type { Family } from './bases.ts'
 
 interface Range {
@@ -48,6 +48,24 @@ export const RANGES: Record<Family, Partial<Record<Name, Range>>> = {
     learningRate: range(0, 1, 1e-5),
     learningRateWarmupSteps: range(0, 250, 5),
   },
+}
+
+/** Bedrock's default is a fixed number for each family. Of a family that is not known, any of theirs may be the one. */
+export const defaultEpochs = (family: Family | undefined): EpochRule => {
+  const standards = (family === undefined ? Object.values(RANGES) : [RANGES[family]]).flatMap(
+    ({ epochCount }) => (epochCount ? [epochCount.standard] : []),
+  )
+  const [low, high] = [Math.min(...standards), Math.max(...standards)]
+  return {
+    low,
+    expected: low,
+    high,
+    rule:
+      low === high
+        ? `${low} for the models of the family '${family}'`
+        : `not known for this model: ${low} to ${high} as for others`,
+    source: 'https://docs.aws.amazon.com/bedrock/latest/userguide/custom-models-hp.html',
+  }
 }
 
 /** Options of `provider_options.bedrock` that are hyperparameters. */

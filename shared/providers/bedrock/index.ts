@@ -11,6 +11,7 @@ import { chat } from './chat/index.ts'
 import { deployments } from './deployments.ts'
 import { toFault } from './faults.ts'
 import { files } from './files.ts'
+import { defaultEpochs } from './hyperparameters.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
 import { fields, missing } from './settings.ts'
@@ -30,6 +31,7 @@ export const bedrock: Provider = {
   authorise,
   toFault,
   tuneNames: 'gateway',
+  defaultEpochs: model => defaultEpochs(familyOf(model)),
   formatOf: model => FORMAT[familyOf(model) ?? 'llama'],
   files,
   jobs,

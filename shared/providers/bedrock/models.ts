@@ -2,7 +2,8 @@
 import * as z from 'zod'
 import { badRequest } from '../../openai/index.ts'
 import type { Provider } from '../provider.ts'
-import { resourceType } from './arns.ts'
+import { foundationIdOf, resourceType } from './arns.ts'
+import { withoutContext } from './bases.ts'
 import { urlOf } from './hosts.ts'
 
 const modelList = z.object({
@@ -42,5 +43,6 @@ export const models: Provider['models'] = {
       repeat: 'always',
     })
   },
+  baseOf: name => withoutContext(foundationIdOf(name)),
   isTuned: name => TUNED.includes(resourceType(name) ?? ''),
 }

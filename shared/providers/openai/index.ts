@@ -3,6 +3,7 @@ import type { Provider } from '../provider.ts'
 import { authorise } from './auth.ts'
 import { capabilities } from './capabilities.ts'
 import { chat } from './chat.ts'
+import { defaultEpochs } from './epochs.ts'
 import { toFault } from './faults.ts'
 import { files } from './files.ts'
 import { jobs } from './jobs.ts'
@@ -26,6 +27,7 @@ export const openai: Provider = {
   authorise,
   toFault,
   tuneNames: 'native',
+  defaultEpochs: (_model, _method, examples) => defaultEpochs(examples),
   formatOf: () => 'openai',
   files,
   jobs,

@@ -19,5 +19,6 @@ export const models: Provider['models'] = {
   async delete({ settings, call }, name) {
     await call({ method: 'DELETE', url: urlOf(settings, ['models', name]), repeat: 'always' })
   },
+  baseOf: name => name,
   isTuned: name => name.startsWith('ft:'),
 }

@@ -21,6 +21,14 @@ export const vertexAi: Provider = {
   authorise,
   toFault,
   tuneNames: 'gateway',
+  // Google says only that it recommends a value by the dataset, where none is given; it takes up to 10 by itself in reinforcement tuning.
+  defaultEpochs: () => ({
+    low: 1,
+    expected: 3,
+    high: 10,
+    rule: 'chosen by Vertex AI for the dataset, in a way that is not published: 1 to 10 are assumed',
+    source: 'https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-use-supervised-tuning',
+  }),
   formatOf: () => 'gemini',
   files,
   jobs,

@@ -94,6 +94,7 @@ export const models: Provider['models'] = {
     await deleteModel(channel, behind)
     await unlessGone(deleteEndpoint(channel, resource))
   },
+  baseOf: name => name.replace(/^(projects\/[^/]+\/locations\/[^/]+\/)?publishers\/[^/]+\/models\//, ''),
   isTuned: name => {
     const collection = parseResource(name)?.collection
     return collection === 'endpoints' || collection === 'models'

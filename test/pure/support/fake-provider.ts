@@ -116,6 +116,7 @@ export const startFake = (
     authorise: () => ({}),
     toFault: unused,
     tuneNames,
+    defaultEpochs: () => ({ low: 2, expected: 2, high: 2, rule: 'always 2', source: 'a test' }),
     formatOf: () => state.format,
     files: {
       async upload(_channel, file) {
@@ -179,6 +180,7 @@ export const startFake = (
     models: {
       list: async () => [],
       delete: async () => undefined,
+      baseOf: name => name,
       isTuned: name => name.startsWith('arn:tune/'),
     },
   }

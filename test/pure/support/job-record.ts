@@ -2,7 +2,13 @@ import type { JobRecord } from '../../../shared/training/index.ts'
 
 /** A job that the provider of {@link startFake} is running. */
 export const jobRecord = (parts: Partial<JobRecord> = {}): JobRecord => {
-  const target = { provider: 'fake', connection: 'main', account: 'main', native_model: 'base' }
+  const target = {
+    provider: 'fake',
+    connection: 'main',
+    account: 'main',
+    native_model: 'base',
+    estimate: { missing: 'in a test' },
+  }
   return {
     ...target,
     id: 'ftjob-AbCdEf12345678',

@@ -1,0 +1,181 @@
+/**
+ * How many tokens a file has: all of it counted up to a bound, and beyond that from samples spread evenly over it. A count is kept, so that
+ * nothing is counted twice.
+ * @module
+ */
+import { type Context, nowSeconds } from '../context.ts'
+import { COUNTS, type CountRecord, idOfCount } from './count-records.ts'
+import { readFile } from './files.ts'
+import type { Example } from './formats/index.ts'
+import { createLineReader, LONGEST_LINE } from './lines.ts'
+import type { FileRecord } from './records.ts'
+import { exampleImages, exampleTokens, type TokenCounter } from './tokens/index.ts'
+
+interface Tally {
+  bytes: number
+  examples: number
+  tokens: number
+  truncated: number
+  images: number
+}
+
+const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0 }
+
+const exampleOf = (line: string): Example | undefined => {
+  try {
+    return JSON.parse(line) as Example
+  } catch {
+    // Half a line, at the edge of a sample.
+    return undefined
+  }
+}
+
+const tallyLine = (tally: Tally, line: string, counter: TokenCounter, window: number | null): void => {
+  if (line.trim() === '') return
+  const example = exampleOf(line)
+  if (!example) return
+  const tokens = exampleTokens(counter, example)
+  tally.examples++
+  tally.images += exampleImages(example)
+  tally.tokens += window === null ? tokens : Math.min(tokens, window)
+  if (window !== null && tokens > window) tally.truncated++
+}
+
+const countAll = async (
+  body: ReadableStream<Uint8Array>,
+  counter: TokenCounter,
+  window: number | null,
+): Promise<Tally> => {
+  const tally = { ...EMPTY }
+  const reader = createLineReader(line => tallyLine(tally, line, counter, window))
+  for await (const chunk of body) {
+    tally.bytes += chunk.length
+    reader.write(chunk)
+  }
+  reader.end()
+  return tally
+}
+
+/** Samples of a large file. */
+const MOST_SAMPLES = 64
+const LEAST_SAMPLE = 64 * 1024
+const LINE_FEED = 0x0a
+
+/** Bytes from a place on: as many as wanted, and on to the end of a line. */
+const readSample = async (body: ReadableStream<Uint8Array>, wanted: number): Promise<Uint8Array> => {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    const isEnough = size >= wanted && chunk.includes(LINE_FEED)
+    // Leaving the loop cancels the stream.
+    if (isEnough || size > wanted + LONGEST_LINE) break
+  }
+  const bytes = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, at)
+    at += chunk.length
+  }
+  const end = bytes.indexOf(LINE_FEED, wanted)
+  return end === -1 ? bytes : bytes.subarray(0, end + 1)
+}
+
+/** The whole lines of a sample: what its first byte is in the middle of belongs to the one before. */
+const wholeLines = (bytes: Uint8Array, isStart: boolean): Uint8Array =>
+  bytes.subarray(isStart ? 0 : bytes.indexOf(LINE_FEED) + 1, bytes.lastIndexOf(LINE_FEED) + 1)
+
+const tallySample = (bytes: Uint8Array, counter: TokenCounter, window: number | null): Tally => {
+  const tally = { ...EMPTY, bytes: bytes.length }
+  for (const line of new TextDecoder().decode(bytes).split('\n')) tallyLine(tally, line, counter, window)
+  return tally
+}
+
+const sum = (tallies: readonly Tally[], of: (tally: Tally) => number) =>
+  tallies.reduce((total, tally) => total + of(tally), 0)
+
+/**
+ * What samples say of the whole: their ratios to the bytes they are of. The error is twice the standard error of tokens per byte
+ * between them, at least 1 %.
+ */
+export const extrapolate = (samples: readonly Tally[], bytes: number): Tally & { error: number } => {
+  const good = samples.filter(sample => sample.examples > 0)
+  const seen = sum(good, sample => sample.bytes)
+  const scale = seen === 0 ? 0 : bytes / seen
+  const scaled = (of: (tally: Tally) => number) => Math.round(sum(good, of) * scale)
+  const tokens = scaled(tally => tally.tokens)
+  const mean = tokens / bytes
+  const variance =
+    sum(good, sample => (sample.tokens / sample.bytes - mean) ** 2) / Math.max(1, good.length - 1)
+  const relative = mean === 0 ? 1 : (2 * Math.sqrt(variance / Math.max(1, good.length))) / mean
+  return {
+    bytes: seen,
+    examples: scaled(tally => tally.examples),
+    tokens,
+    truncated: scaled(tally => tally.truncated),
+    images: scaled(tally => tally.images),
+    error: good.length < 2 ? 1 : Math.max(0.01, relative),
+  }
+}
+
+const sampleFile = async (
+  context: Context,
+  file: FileRecord,
+  counter: TokenCounter,
+  window: number | null,
+  budget: number,
+) => {
+  // What only a provider has is not read from its middle: each place would send all before it.
+  const isSpread = file.segments.length > 0
+  const count = isSpread ? Math.max(2, Math.min(MOST_SAMPLES, Math.floor(budget / LEAST_SAMPLE))) : 1
+  const samples: Tally[] = []
+  for (let index = 0; index < count; index++) {
+    const { body } = await readFile(context, file, Math.floor((index * file.bytes) / count))
+    const bytes = await readSample(body, Math.ceil(budget / count))
+    samples.push(tallySample(wholeLines(bytes, index === 0), counter, window))
+  }
+  return extrapolate(samples, file.bytes)
+}
+
+/** How a file is to be counted. */
+export interface CountWish {
+  window: number | null
+  /** Bytes that may be looked at now; a file no longer than this is counted whole. */
+  budget: number
+}
+
+/**
+ * The tokens of a file, from an earlier count if it is as good as what the budget allows.
+ * @throws {ApiError} when the bytes are gone or cannot be had
+ */
+export const countFile = async (
+  context: Context,
+  file: FileRecord,
+  counter: TokenCounter,
+  { window, budget }: CountWish,
+): Promise<CountRecord> => {
+  const { store } = context.platform
+  const key = { file: file.id, counter: counter.name, window }
+  const known = (await COUNTS.get(store, idOfCount(key)))?.value
+  const isSampled = file.bytes > budget
+  // Samples end where lines do: about as many bytes are as good as the same.
+  if (known && (!known.is_sampled || (isSampled && known.bytes_counted >= budget / 2))) return known
+
+  const found = isSampled
+    ? await sampleFile(context, file, counter, window, budget)
+    : { ...(await countAll((await readFile(context, file)).body, counter, window)), error: 0 }
+  const count: CountRecord = {
+    ...key,
+    examples: file.examples ?? found.examples,
+    tokens: found.tokens,
+    truncated_examples: found.truncated,
+    images: found.images,
+    bytes_counted: found.bytes,
+    is_sampled: isSampled,
+    sampling_error: found.error,
+    created_at: nowSeconds(context),
+  }
+  await COUNTS.putAll(store, [count])
+  return count
+}

@@ -1,0 +1,25 @@
+/**
+ * Money in whole millionths of a dollar, so that nothing is lost in binary fractions. A price per unit times units is rounded once, half
+ * up, to a millionth; sums are exact.
+ * @module
+ */
+
+const MILLION = 1_000_000
+
+/** Dollars as whole millionths; prices have no finer ones (`defineConfig` sees to it). */
+const toMicros = (usd: number): bigint => BigInt(Math.round(usd * MILLION))
+
+/** A price: so many dollars for so many units. */
+export interface UnitPrice {
+  usd: number
+  /** Units, a whole number from 1: 1,000,000 for a price per million tokens. */
+  per: number
+}
+
+/** What so many units cost, in dollars to the millionth. @param units a whole number from 0 */
+export const costOf = (units: number, { usd, per }: UnitPrice): number => {
+  const parts = BigInt(per)
+  // Twice the amount, plus one part, halved: half up.
+  const micros = (2n * BigInt(units) * toMicros(usd) + parts) / (2n * parts)
+  return Number(micros) / MILLION
+}
