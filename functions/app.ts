@@ -8,6 +8,7 @@ import type { Config } from '../shared/config.ts'
 import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
+import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
 import { estimates } from './estimates.ts'
@@ -63,6 +64,7 @@ export const createApp = (config: Config) => {
     .route('/v1/keys', keys)
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
+    .route('/v1/fine_tuning/compare', compare)
     .route('/v1/fine_tuning/estimates', estimates)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)

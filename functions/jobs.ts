@@ -11,6 +11,7 @@ import {
   getJob,
   jobCheckpoints,
   jobEvents,
+  jobMetrics,
   listJobs,
   type MetadataFilter,
   submitJob,
@@ -70,6 +71,10 @@ const routes = new Hono<AppEnv>()
     // The one answer that keeps a browser's EventSource from coming back.
     if (!feed) return c.body(null, 204)
     return c.body(toEventStream(feed), 200, EVENT_STREAM)
+  })
+  .get('/:id/metrics', async c => {
+    const { points, sources } = await jobMetrics(c.var.context, c.var.owner, c.req.param('id'))
+    return c.json({ ...list(points, false), tunegate: { sources } })
   })
   .get('/:id/checkpoints', query(checkpointsQuery), async c =>
     c.json(await jobCheckpoints(c.var.context, c.var.owner, c.req.param('id'), c.req.valid('query'))),

@@ -133,6 +133,13 @@ export const eventsQuery = z.strictObject({
   /** Asks for a live feed of server-sent events, as the header `accept: text/event-stream` does. */
   stream: z.enum(['true', 'false']).optional(),
 })
+/** Ids of jobs, with commas between. */
+export const compareQuery = z.strictObject({
+  jobs: z
+    .string()
+    .max(4096)
+    .transform(ids => ids.split(',').filter(id => id !== '')),
+})
 export const checkpointsQuery = z.strictObject(pageQuery(100, 10))
 
 export const uploadFields = z.strictObject({
