@@ -8,6 +8,7 @@ import type { Config } from '../shared/config.ts'
 import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
+import { batches } from './batches.ts'
 import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
@@ -27,6 +28,7 @@ import { jobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { models } from './models.ts'
 import { predictions } from './predictions.ts'
+import { suggestions } from './suggestions.ts'
 
 /** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
 const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
@@ -65,6 +67,8 @@ export const createApp = (config: Config) => {
     .route('/v1/files', files)
     .route('/v1/fine_tuning/jobs', jobs)
     .route('/v1/fine_tuning/compare', compare)
+    .route('/v1/fine_tuning/batches', batches)
+    .route('/v1/fine_tuning/suggestions', suggestions)
     .route('/v1/fine_tuning/estimates', estimates)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)

@@ -51,7 +51,9 @@ const routes = new Hono<AppEnv>()
     const { context, owner } = c.var
     const request = c.req.valid('json')
     // A client that leaves must not leave a job half made: the work goes on without it.
-    const work = submitJob(context.detached(), owner, request, isAsync(c.req.raw.headers))
+    const work = submitJob(context.detached(), owner, request, {
+      isAsync: isAsync(c.req.raw.headers),
+    })
     context.platform.defer(work.catch(() => undefined))
     return c.json(toJobObject(await work))
   })

@@ -4,14 +4,18 @@
  */
 import type { Context } from '../shared/context.ts'
 import { resumeCopies } from '../shared/datasets/index.ts'
-import { advanceDueJobs } from '../shared/training/index.ts'
+import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
 import { logFailure } from './http.ts'
 
 /** Looks for due work of one kind and does it, up to a limit. */
 export type Duty = (context: Context, limit: number) => Promise<void>
 
 /** Every duty there is. */
-const DUTIES: Readonly<Record<string, Duty>> = { copies: resumeCopies, jobs: advanceDueJobs }
+const DUTIES: Readonly<Record<string, Duty>> = {
+  copies: resumeCopies,
+  batches: advanceDueBatches,
+  jobs: advanceDueJobs,
+}
 
 /** Records of one kind handled in one tick; the rest waits for the next. */
 const MOST_OF_A_KIND = 50

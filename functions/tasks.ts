@@ -5,7 +5,7 @@
 import type { Context } from '../shared/context.ts'
 import { continueCopy } from '../shared/datasets/index.ts'
 import type { Task } from '../shared/platform/index.ts'
-import { advanceJob } from '../shared/training/index.ts'
+import { advanceBatch, advanceJob } from '../shared/training/index.ts'
 import { logFailure } from './http.ts'
 
 /** Does one step for the record of this id. Steps may be repeated, and may come when there is nothing left to do. */
@@ -13,6 +13,7 @@ export type Step = (context: Context, id: string) => Promise<void>
 
 /** Every kind of step there is. */
 const STEPS: Readonly<Record<string, Step>> = {
+  batch: advanceBatch,
   copy: continueCopy,
   job: async (context, id) => void (await advanceJob(context, id)),
 }

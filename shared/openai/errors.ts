@@ -5,6 +5,7 @@
 
 /** Codes the gateway itself gives. The list is closed and documented in `docs/errors.md`. */
 export type GatewayErrorCode =
+  | 'batch_not_found'
   | 'body_too_large'
   | 'conflict'
   | 'connection_unconfigured'

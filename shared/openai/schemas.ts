@@ -120,6 +120,50 @@ export const jobRequest = z
   })
 export type JobRequest = z.infer<typeof jobRequest>
 
+/** Values that a sweep tries, one list for each hyperparameter; every combination is a job. */
+const grid = z
+  .strictObject({
+    n_epochs: z.array(common.n_epochs.unwrap()).min(1).max(16).optional(),
+    batch_size: z.array(common.batch_size.unwrap()).min(1).max(16).optional(),
+    learning_rate_multiplier: z.array(common.learning_rate_multiplier.unwrap()).min(1).max(16).optional(),
+    beta: z
+      .array(auto(z.number().positive().max(2), 'a number above 0, at most 2').unwrap())
+      .min(1)
+      .max(16)
+      .optional(),
+  })
+  .refine(lists => Object.keys(lists).length > 0, 'must name at least one hyperparameter')
+export type Grid = z.infer<typeof grid>
+
+/** Jobs of one batch. */
+export const MOST_IN_BATCH = 100
+
+export const batchRequest = z
+  .strictObject({
+    name: z.string().min(1).max(128).optional(),
+    /** Jobs as they would be created one by one. */
+    jobs: z.array(jobRequest).min(1).max(MOST_IN_BATCH).optional(),
+    /** One job, with every combination of the grid's values. */
+    request: jobRequest.optional(),
+    grid: grid.optional(),
+    /** Jobs under way at once. */
+    max_parallel: z.int().min(1).max(MOST_IN_BATCH).default(4),
+  })
+  .refine(
+    ({ jobs, request, grid }) => (jobs === undefined) === (request !== undefined && grid !== undefined),
+    {
+      path: ['jobs'],
+      message: 'a batch has either `jobs`, or a `request` with a `grid`',
+    },
+  )
+export type BatchRequest = z.infer<typeof batchRequest>
+export const batchesQuery = z.strictObject(pageQuery(100, 20))
+
+export const suggestionsQuery = z.strictObject({
+  model: z.string().min(1).max(256),
+  training_file: z.string().min(1).max(128),
+})
+
 export const filesQuery = z.strictObject({
   purpose: z.string().max(64).optional(),
   order: z.enum(['asc', 'desc']).default('desc'),

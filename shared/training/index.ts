@@ -1,5 +1,6 @@
 /** A job's life: submitted, refreshed, steered, looked into. */
 export * from './advance.ts'
+export * from './batches.ts'
 export { type Comparison, compareJobs } from './compare.ts'
 export * from './deployments.ts'
 export { estimateJob } from './estimates.ts'
@@ -8,3 +9,4 @@ export * from './live.ts'
 export { jobMetrics } from './metrics.ts'
 export { type JobRecord, toJobObject } from './records.ts'
 export * from './submit.ts'
+export * from './suggestions.ts'

@@ -47,7 +47,7 @@ const rowOf = ({ capabilities }: Provider, model: string) =>
   capabilities.models.find(({ names }) => names.includes(model))
 
 /** Every name of a model at any provider, so that an alias finds its row of equivalents. */
-const namesOf = (model: string): Set<string> =>
+export const namesOf = (model: string): Set<string> =>
   new Set([model, ...Object.values(PROVIDERS).flatMap(provider => rowOf(provider, model)?.names ?? [])])
 
 /** The model a provider trains in place of another: itself where the provider has it, else its equivalent. */

@@ -25,7 +25,7 @@ const toRecord = (
   owner: string,
   request: JobRequest,
   targets: Target[],
-  dueAt: number,
+  { id, dueAt }: { id: string; dueAt: number },
 ): JobRecord => {
   const now = nowSeconds(context)
   const [first] = targets
@@ -33,7 +33,7 @@ const toRecord = (
   const deadline = request.deadline_seconds ?? context.config.jobs.deadline
   return {
     ...first,
-    id: context.platform.ids.next('ftjob-'),
+    id,
     owner,
     created_at: now,
     request: withoutRouting(request),
@@ -117,16 +117,22 @@ const remove = async (context: Context, job: JobRecord): Promise<void> => {
   await JOBS.update(store, job.id, value => ended(value, error, nowSeconds(context)))
 }
 
+export interface Submission {
+  /** Whether to answer before a provider has taken the job (`Prefer: respond-async`). */
+  isAsync?: boolean
+  /** The id it is to have: a job of that id that is there already is left as it is. A new one unless given. */
+  id?: string
+}
+
 /**
  * Creates a job (`POST /v1/fine_tuning/jobs`).
- * @param isAsync whether to answer before a provider has taken it (`Prefer: respond-async`)
  * @throws {ApiError} What the gateway or the provider refused; then no job is left.
  */
 export const submitJob = async (
   context: Context,
   owner: string,
   request: JobRequest,
-  isAsync = false,
+  { isAsync = false, id = context.platform.ids.next('ftjob-') }: Submission = {},
 ): Promise<JobRecord> => {
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
@@ -135,8 +141,9 @@ export const submitJob = async (
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
   const isLater = isAsync && given?.name === given?.account
   const targets = await Promise.all(plan.drafts.map(draft => targetOf(context, request, draft)))
-  const job = toRecord(context, owner, request, targets, isLater ? now : now + leaseFor(context))
-  await JOBS.create(store, job)
+  const dueAt = isLater ? now : now + leaseFor(context)
+  const job = toRecord(context, owner, request, targets, { id, dueAt })
+  if (!(await JOBS.create(store, job))) return (await JOBS.get(store, id))?.value ?? job
   await tell(context, job, notes(plan, targets))
   if (isLater) {
     await queue.enqueue({ type: 'job', id: job.id })

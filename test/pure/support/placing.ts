@@ -43,7 +43,7 @@ export const addDataset = async ({ platform }: World, id = 'file-train'): Promis
 }
 
 export const ask = (context: Context, request: Partial<JobRequest> = {}, isAsync = false) =>
-  submitJob(context, OWNER, { model: MODEL, training_file: 'file-train', ...request }, isAsync)
+  submitJob(context, OWNER, { model: MODEL, training_file: 'file-train', ...request }, { isAsync })
 
 export const jobsIn = async ({ platform }: World): Promise<JobRecord[]> =>
   (await JOBS.list(platform.store, 'owner', OWNER, { limit: 1000, order: 'asc' })).items
