@@ -110,7 +110,7 @@ export interface Config {
   timeoutSeconds: number
   /** Repeats of a provider call that is safe to repeat. Delays are milliseconds and grow twofold, with jitter. */
   retries: { count: number; firstDelayMs: number; longestDelayMs: number }
-  /** Bytes. `counted`: of a dataset that an estimate reads; a longer one is sampled (standard: 32 MiB). */
+  /** Bytes. `counted`: of a dataset that an estimate reads; a longer one is sampled (standard: 8 MiB). */
   limits: { jsonBody: number; file: number; counted?: number }
   /** Prices of this deployment, before the built-in ones. */
   prices: readonly PriceRow[]

@@ -28,16 +28,16 @@ describe('the rank tables', () => {
     expect(createHash('sha256').update(readFileSync(path)).digest('hex')).toBe(checksum)
   })
 
-  it('are read as text where their bytes are text, and as bytes where they are not', () => {
-    const table = ['IQ== 0', '77u/ 1', '4oKs 2', '4oI= 3', 'wIA= 5', '7aCA 6', '8J+YgA== 7'].join('\n')
-    expect(parseRanks(`${table}\n`)).toEqual([
-      '!',
-      '\uFEFF',
-      '€',
-      [0xe2, 0x82],
-      // A rank that is not in use, an overlong form, half a surrogate pair.
-      ...[undefined, [0xc0, 0x80], [0xed, 0xa0, 0x80], '😀'],
-    ])
+  it('are read byte by byte, with ranks that are not in use left out', () => {
+    const table = ['IQ== 0', '77u/ 1', '4oI= 3', '8J+YgA== 7'].join('\n')
+    const ranks = [
+      ['!', 0],
+      ['\xef\xbb\xbf', 1],
+      ['\xe2\x82', 3],
+      ['\xf0\x9f\x98\x80', 7],
+    ]
+    expect([...parseRanks(table)]).toEqual(ranks)
+    expect([...parseRanks(`${table}\n`)]).toEqual(ranks)
   })
 
   it('refuse to be empty', () => {
@@ -53,6 +53,27 @@ describe('counting as OpenAI does', () => {
     ['お誕生日おめでとう', 9, 8],
     ['tiktoken is great!', 6, 6],
   ])('%s', async (text, cl100k, o200k) => {
+    expect((await countWith('cl100k_base'))(text)).toBe(cl100k)
+    expect((await countWith('o200k_base'))(text)).toBe(o200k)
+  })
+
+  // As OpenAI's tiktoken counts them (its WebAssembly build, 1.0.22). Rust's white space has U+0085 and no byte order mark.
+  it.each([
+    ['a\uFEFFb', 3, 3],
+    ['x \uFEFF\uFEFF y', 4, 4],
+    ['a\u0085\u0085b', 6, 6],
+    ["I'll re-send it: naïve façade №5, ½ price!", 17, 15],
+    ['Größe: 42 °C\r\n\r\n\tEnde  ', 11, 11],
+    ['नमस्ते दुनिया', 13, 5],
+    ['👩‍👩‍👧 and 🇩🇪', 20, 13],
+    ['<|endoftext|>', 7, 7],
+    ['a <|im_start|>system<|im_sep|> b', 14, 15],
+    ['    if (x !== null) {\n        return x?.y ?? 0\n    }', 19, 19],
+    ['https://example.test/a/b?c=1&d=%20', 14, 14],
+    ['supercalifragilisticexpialidocious', 11, 10],
+    ['ЁЖИК и ёжик', 11, 7],
+    ['1234567 12 1,000.50', 11, 11],
+  ])('%j, as tiktoken does', async (text, cl100k, o200k) => {
     expect((await countWith('cl100k_base'))(text)).toBe(cl100k)
     expect((await countWith('o200k_base'))(text)).toBe(o200k)
   })
@@ -86,14 +107,6 @@ describe('counting as OpenAI does', () => {
     expect(exampleTokens(await tokenCounterFor('openai', model), { messages })).toBe(tokens)
   })
 
-  it.each(['<|endoftext|>', 'a <|im_start|>system<|im_sep|> b', '<|endofprompt|>'])(
-    'the name of a special token is ordinary text: %s',
-    async text => {
-      const count = await countWith('o200k_base')
-      expect(count(text)).toBeGreaterThan(4)
-    },
-  )
-
   it('takes any string, half a surrogate pair and a byte order mark within', async () => {
     const count = await countWith('o200k_base')
     fc.assert(
@@ -104,7 +117,6 @@ describe('counting as OpenAI does', () => {
       }),
     )
     expect(count('\uD800')).toBe(count('\uFFFD'))
-    expect(count('a\uFEFFb')).toBe(3)
   })
 
   it('adds up where the encoding always splits: digits behind letters', async () => {
