@@ -3,7 +3,7 @@
  * @module
  */
 import type { Context } from '../context.ts'
-import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
+import { FEWEST_EXAMPLES, type FileRecord, findFile, isSource, takeIn } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
 import type { Capabilities, Connection } from '../providers/index.ts'
 import { resolveModel } from '../serving/index.ts'
@@ -61,8 +61,11 @@ const findDataset = async (
   owner: string,
   id: string,
   param: 'training_file' | 'validation_file',
+  connection: Connection,
 ) => {
-  const file = await findFile(context, owner, id, param)
+  const file = isSource(id)
+    ? await takeIn(context, owner, id, param, connection)
+    : await findFile(context, owner, id, param)
   if (file.purpose !== 'fine-tune') {
     throw badRequest(
       param,
@@ -87,9 +90,9 @@ export const planJob = async (context: Context, owner: string, request: JobReque
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)
-  const training = await findDataset(context, owner, request.training_file, 'training_file')
+  const training = await findDataset(context, owner, request.training_file, 'training_file', connection)
   const validation = request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file')
+    ? await findDataset(context, owner, request.validation_file, 'validation_file', connection)
     : null
   return { connection, nativeModel: name, method, training, validation, warnings }
 }

@@ -58,12 +58,17 @@ const toRecord = (
   context: Context,
   owner: string,
   request: JobRequest,
-  { connection, nativeModel, method }: Plan,
+  { connection, nativeModel, method, training, validation }: Plan,
 ): JobRecord => ({
   id: context.platform.ids.next('ftjob-'),
   owner,
   created_at: nowSeconds(context),
-  request: withoutRouting(request),
+  // What was pointed at is a file by now.
+  request: {
+    ...withoutRouting(request),
+    training_file: training.id,
+    ...(validation && { validation_file: validation.id }),
+  },
   method,
   seed: request.seed ?? null,
   provider: connection.provider.id,
