@@ -117,8 +117,8 @@ const openStored = async (
     })
   }
   return provider.files.content(channel, uri).then(opened, (error: unknown) => {
-    if (error instanceof ProviderFault && error.status === 404)
-      throw unreadable(param, uri, 'it is not there')
+    const isAnswer = error instanceof ProviderFault || error instanceof ApiError
+    if (isAnswer && error.status === 404) throw unreadable(param, uri, 'it is not there')
     throw error
   })
 }
