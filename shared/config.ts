@@ -8,6 +8,15 @@ export type ConfigValue = string | { env: string } | { secret: string }
 
 type Fields<Name extends string> = Partial<Record<Name, ConfigValue>>
 
+/** A store that datasets can be read from. */
+interface Sourced {
+  /**
+   * Which objects jobs of any key may name as their data, with the connection's own credentials: prefixes such as
+   * `s3://bucket/datasets/`. None unless given; who brings credentials reads what those may read.
+   */
+  sources?: readonly string[]
+}
+
 interface Common {
   /** Seconds to wait for this provider's answer; over the deployment's `timeoutSeconds`. */
   timeoutSeconds?: number
@@ -43,6 +52,7 @@ export interface AzureConnection
 /** One project and location of Vertex AI, with the bucket its datasets go to. */
 export interface VertexConnection
   extends Common,
+    Sourced,
     Fields<
       'credentials' | 'accessToken' | 'project' | 'location' | 'bucket' | 'aiplatformUrl' | 'storageUrl'
     > {
@@ -54,6 +64,7 @@ export interface VertexConnection
 /** One AWS account and region, with the bucket its datasets go to and the role its jobs run under. */
 export interface BedrockConnection
   extends Common,
+    Sourced,
     Fields<
       | 'accessKeyId'
       | 'secretAccessKey'

@@ -21,6 +21,14 @@ export interface Segment {
   bytes: number
 }
 
+/** Where a file was taken from. */
+export interface FileSource {
+  /** Without its query, which may hold a secret. */
+  uri: string
+  /** What told this content from others there; null where nothing did. */
+  etag: string | null
+}
+
 export interface FileRecord {
   id: string
   owner: string
@@ -41,6 +49,8 @@ export interface FileRecord {
   examples: number | null
   /** What a provider made itself, where it is; copies that the gateway makes are records of their own. */
   copies: FileCopy[]
+  /** Only of a file that was pointed at rather than uploaded. */
+  source?: FileSource
 }
 
 export const FILES = collection<FileRecord, 'owner' | 'purpose'>('file', file => file.id, {

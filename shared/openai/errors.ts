@@ -38,6 +38,8 @@ export type GatewayErrorCode =
   | 'provider_stream_broken'
   | 'provider_timeout'
   | 'provider_unreachable'
+  | 'source_forbidden'
+  | 'source_unreadable'
   | 'submission_outcome_unknown'
   | 'too_few_examples'
   | 'unknown_parameter'

@@ -97,8 +97,9 @@ export const CREDENTIAL_FIELDS = Object.keys(credentialFields) as readonly Reque
 export const jobRequest = z
   .strictObject({
     model: z.string().min(1).max(256),
-    training_file: z.string().min(1).max(128),
-    validation_file: z.string().min(1).max(128).nullish(),
+    /** A file's id, or where the data is: `s3://`, `gs://`, `https://`. */
+    training_file: z.string().min(1).max(1024),
+    validation_file: z.string().min(1).max(1024).nullish(),
     suffix: z.string().min(1).max(64).nullish(),
     seed: z.int().min(0).max(2147483647).nullish(),
     metadata: metadata.nullish(),

@@ -3,10 +3,10 @@
  * @module
  */
 import type { Context } from '../context.ts'
-import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts'
+import { FEWEST_EXAMPLES, type FileRecord, findFile, isSource, takeIn } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
 import type { Capabilities, Connection, Dropped, JobSubmission } from '../providers/index.ts'
-import { type Place, type Route, routeJob } from './route.ts'
+import { isAuto, type Place, type Route, routeJob } from './route.ts'
 
 /** A job at one place. */
 export interface Draft {
@@ -66,8 +66,11 @@ const findDataset = async (
   owner: string,
   id: string,
   param: 'training_file' | 'validation_file',
+  connection: Connection | undefined,
 ) => {
-  const file = await findFile(context, owner, id, param)
+  const file = isSource(id)
+    ? await takeIn(context, owner, id, param, connection)
+    : await findFile(context, owner, id, param)
   if (file.purpose !== 'fine-tune') {
     throw badRequest(
       param,
@@ -85,15 +88,20 @@ const findDataset = async (
   return file
 }
 
-/** The files of a request. @throws {ApiError} 404 for those that are not the owner's, 400 for those that cannot be trained on */
-export const findDatasets = async (
+/**
+ * The files of a request.
+ * @param connection of the job, whose credentials may read what is pointed at
+ * @throws {ApiError} 404 for those that are not the owner's, 400 for those that cannot be trained on
+ */
+const findDatasets = async (
   context: Context,
   owner: string,
   request: Pick<JobRequest, 'training_file' | 'validation_file'>,
+  connection: Connection | undefined,
 ): Promise<Pick<Draft, 'training' | 'validation'>> => ({
-  training: await findDataset(context, owner, request.training_file, 'training_file'),
+  training: await findDataset(context, owner, request.training_file, 'training_file', connection),
   validation: request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file')
+    ? await findDataset(context, owner, request.validation_file, 'validation_file', connection)
     : null,
 })
 
@@ -158,18 +166,23 @@ export const planJob = async (
 ): Promise<Plan> => {
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
-  const datasets = await findDatasets(context, owner, request)
-  const draftAt = ({ connection, model, isExact, tunedFrom }: Place): Draft => {
+  let found: ReturnType<typeof findDatasets> | undefined
+  const datasetsFor = (connection?: Connection) =>
+    (found ??= findDatasets(context, owner, request, connection))
+  // What is wrong with the files is no connection's fault.
+  if (isAuto(request, context)) await datasetsFor()
+  const draftAt = async ({ connection, model, isExact, tunedFrom }: Place): Promise<Draft> => {
+    const datasets = await datasetsFor(connection)
     const { capabilities } = connection.provider
     const warnings = checkCapabilities(capabilities, model, method.type, today)
     const draft = { connection, nativeModel: model, isExact, tunedFrom, method, ...datasets, warnings }
     checkRequest(request, { ...draft, hasValidation: datasets.validation !== null })
     return draft
   }
-  const { places, rejected, isAuto } = await routeJob(context, owner, request, method.type, place =>
-    costOf(draftAt(place)),
+  const { places, rejected, isFree } = await routeJob(context, owner, request, method.type, async place =>
+    costOf(await draftAt(place)),
   )
-  return { drafts: places.map(draftAt), rejected, isAuto }
+  return { drafts: await Promise.all(places.map(draftAt)), rejected, isAuto: isFree }
 }
 
 /** The caller's metadata as far as the provider has room beside the gateway's label. */

@@ -33,7 +33,7 @@ export interface Route {
   places: Place[]
   rejected: Rejected[]
   /** Whether the gateway chose. */
-  isAuto: boolean
+  isFree: boolean
 }
 
 /** What a place is judged by, beside being exact. */
@@ -140,7 +140,7 @@ const routeFreely = async (
     })
     if (reason !== undefined) rejected.push({ connection: name, reason })
   }
-  if (found.length > 0) return { places: inOrder(found, config.preference), rejected, isAuto: true }
+  if (found.length > 0) return { places: inOrder(found, config.preference), rejected, isFree: true }
   throw badRequest(
     'provider',
     `No connection can train '${model}': ${rejected.map(({ connection, reason }) => `${connection} ${reason}`).join('; ')}.`,
@@ -181,7 +181,8 @@ const fallbackPlace = async (
   return { connection, ...equivalent, tunedFrom: null }
 }
 
-const isAuto = ({ provider, custom_llm_provider }: JobRequest, context: Context) =>
+/** Whether a request leaves it to the gateway where it is trained. */
+export const isAuto = ({ provider, custom_llm_provider }: JobRequest, context: Context) =>
   (provider ?? custom_llm_provider ?? context.provider) === AUTO
 
 /**
@@ -223,5 +224,5 @@ export const routeJob = async (
     places.push(await fallbackPlace(context, entry, index, model, method))
   const isNew = ({ connection: { name }, model: at }: Place, index: number) =>
     places.findIndex(each => each.connection.name === name && each.model === at) === index
-  return { places: places.filter(isNew), rejected: [], isAuto: false }
+  return { places: places.filter(isNew), rejected: [], isFree: false }
 }

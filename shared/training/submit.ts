@@ -24,6 +24,7 @@ const toRecord = (
   context: Context,
   owner: string,
   request: JobRequest,
+  { training, validation }: Pick<Draft, 'training' | 'validation'>,
   targets: Target[],
   { id, dueAt }: { id: string; dueAt: number },
 ): JobRecord => {
@@ -36,7 +37,12 @@ const toRecord = (
     id,
     owner,
     created_at: now,
-    request: withoutRouting(request),
+    // What was pointed at is a file by now.
+    request: {
+      ...withoutRouting(request),
+      training_file: training.id,
+      ...(validation && { validation_file: validation.id }),
+    },
     drop_params: request.drop_params ?? false,
     method: methodOf(request),
     seed: request.seed ?? null,
@@ -137,12 +143,14 @@ export const submitJob = async (
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
   const now = nowSeconds(context)
-  const given = plan.drafts[0]?.connection
+  const [first] = plan.drafts
+  if (!first) throw new Error('A plan has a place.')
+  const given = first.connection
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
-  const isLater = isAsync && given?.name === given?.account
+  const isLater = isAsync && given.name === given.account
   const targets = await Promise.all(plan.drafts.map(draft => targetOf(context, request, draft)))
   const dueAt = isLater ? now : now + leaseFor(context)
-  const job = toRecord(context, owner, request, targets, { id, dueAt })
+  const job = toRecord(context, owner, request, first, targets, { id, dueAt })
   if (!(await JOBS.create(store, job))) return (await JOBS.get(store, id))?.value ?? job
   await tell(context, job, notes(plan, targets))
   if (isLater) {
@@ -151,7 +159,7 @@ export const submitJob = async (
   }
   const { job: placed, placement } = await place(context, job, {
     isWaited: true,
-    ...(given && { given }),
+    given,
   }).catch(async (error: unknown) => {
     const left = (await JOBS.get(store, job.id))?.value
     if (left?.sent_at === null && left.past.length === 0) await JOBS.delete(store, job.id)

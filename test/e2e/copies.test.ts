@@ -1,0 +1,82 @@
+/** A large copy survives the end of the process that makes it. */
+import { createHash } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { itIsJudged, refusal, until, useBench } from './support/bench.ts'
+import { chatLines, toJsonl } from './support/data.ts'
+import { bodiesIn } from './support/storage.ts'
+
+const bench = useBench({ wranglerConfig: 'test/e2e/support/copies.toml' })
+
+const PART = /^\/v1\/uploads\/[^/]+\/parts$/
+
+it('is gone on with after SIGKILL where it was, and is whole', async () => {
+  const { client, key } = await bench.owner()
+  // Six parts of 1 MiB, as test/e2e/support/copying-worker.ts has them.
+  const text = toJsonl(chatLines(36_000)).toString()
+  const { id: training_file } = await client.files.create({
+    file: new File([text], 'large.jsonl'),
+    purpose: 'fine-tune',
+  })
+  const sent = bench.watch()
+  const parts = () => sent().filter(({ path }) => PART.test(path))
+  const { sandbox } = bench.stack
+  // The fourth part never gets through: there is time to kill in.
+  for (let n = 0; n < 3; n++) sandbox.fault({ path: PART.source, kind: 'slow' })
+  sandbox.fault({ path: PART.source, kind: 'hang' })
+  const call = client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
+  const broken = expect(call).rejects.toThrow()
+  await until(parts, ({ length }) => length === 4)
+  await bench.stack.killGateway()
+  await broken
+  const record = () => bodiesIn(bench.persistTo, 'copy')[0]
+  expect(record()).toMatchObject({ state: 'sending', sent: 3 })
+
+  await bench.stack.startGateway()
+  const before = parts().length
+  // Nobody asks again: the schedule finds it as soon as the dead worker's lease is over.
+  await until(
+    async () => {
+      await bench.stack.tick()
+      return record()
+    },
+    copy => copy?.state === 'done',
+    500,
+  )
+  const all = Number((await bench.state()).files.items[0]?.bytes) / 2 ** 20
+  expect(parts().length - before).toBe(Math.ceil(all) - 3)
+  const again = await bench.client(key)
+  const job = await again.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
+  expect(job.training_file).toBe(training_file)
+  expect(parts().length - before).toBe(Math.ceil(all) - 3)
+
+  const content = await fetch(`${sandbox.openaiBaseUrl}/files/${record()?.native_id}/content`, {
+    headers: { authorization: `Bearer ${sandbox.apiKey}` },
+  })
+  const sum = (bytes: string | ArrayBuffer) =>
+    createHash('sha256')
+      .update(typeof bytes === 'string' ? bytes : new Uint8Array(bytes))
+      .digest('hex')
+  expect(sum(await content.arrayBuffer())).toBe(sum(text))
+})
+
+it('that takes longer than a caller waits says so, and is there when it is asked for again', async () => {
+  const { client } = await bench.owner()
+  const { id: training_file } = await client.files.create({
+    file: new File([toJsonl(chatLines(36_001))], 'large.jsonl'),
+    purpose: 'fine-tune',
+  })
+  bench.stack.sandbox.fault({ path: PART.source, kind: 'slow', delayMs: 4000 })
+  const create = () => client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
+  const error = await refusal(create())
+  expect(error).toMatchObject({ status: 503, code: 'dataset_copying' })
+  expect(error.headers?.get('retry-after')).toMatch(/^\d+$/)
+  // The queue goes on by itself.
+  await until(
+    () => bodiesIn(bench.persistTo, 'copy'),
+    copies => copies.every(({ state }) => state === 'done'),
+    200,
+  )
+  expect((await create()).status).not.toBe('failed')
+})
+
+itIsJudged(bench)
