@@ -3,11 +3,15 @@
  * @module
  */
 
+import type { ProblemCode } from '../../openai/index.ts'
+
 /** Something of an example that a format has no place for. */
 export interface Loss {
-  /** JSON path in the canonical line, e.g. `messages[2].weight`. */
+  /** JSON path in the line that is read, e.g. `messages[2].weight`. */
   path: string
   message: string
+  /** What kind of loss it is, where it is a known one; else `not_carried_over`. */
+  code?: ProblemCode
 }
 
 export interface Conversion {
@@ -19,6 +23,23 @@ export interface Conversion {
 /** Canonical example (already found valid) → one line of the format. */
 export type Converter = (example: Example) => Conversion
 
+export interface Reading {
+  /** Undefined when the line is none of the format. Still to be checked like any other. */
+  example: unknown
+  losses: Loss[]
+}
+
+/** One line of a provider's format → canonical example. */
+export type Reader = (line: Record<string, unknown>) => Reading
+
+export type Json = Record<string, unknown>
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Characters of a dataset's own words that are repeated in a message. */
+const MOST_QUOTED = 40
+export const quoted = (word: unknown): string => `'${String(word).slice(0, MOST_QUOTED).toWellFormed()}'`
+
 export interface ContentPart {
   type: string
   text?: string
@@ -26,6 +47,7 @@ export interface ContentPart {
 }
 export interface ToolCall {
   id: string
+  type?: 'function'
   function: { name: string; arguments: string }
 }
 export interface Message {
@@ -68,7 +90,7 @@ export const textOf = (message: Message, path: string, losses: Loss[]): string =
       if (part.type === 'text' && part.text !== undefined) return [part.text]
       losses.push({
         path: `${path}.content[${index}]`,
-        message: `content of the type '${part.type}' cannot be carried over`,
+        message: `content of the type ${quoted(part.type)} cannot be carried over`,
       })
       return []
     })

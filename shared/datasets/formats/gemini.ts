@@ -14,6 +14,7 @@ import {
   type Loss,
   type Message,
   type Placed,
+  quoted,
   splitSystem,
   type Tool,
   textOf,
@@ -55,7 +56,7 @@ const contentParts = ({ message, path }: Placed, losses: Loss[]): Part[] => {
       path: `${path}.content[${index}]`,
       message: part.image_url
         ? 'images need a https or gs address that ends in png, jpg or webp'
-        : `content of the type '${part.type}' cannot be carried over`,
+        : `content of the type ${quoted(part.type)} cannot be carried over`,
     })
     return []
   })
@@ -77,6 +78,7 @@ const callParts = ({ message, path }: Placed, losses: Loss[]): Part[] =>
     losses.push({
       path: `${path}.tool_calls[${index}].function.arguments`,
       message: 'must be a JSON object in a string',
+      code: 'arguments_not_json',
     })
     return []
   })
@@ -91,7 +93,11 @@ const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): 
   if (message.role !== 'tool') return { role: 'user', parts: contentParts(placed, losses) }
   const name = names.get(message.tool_call_id ?? '')
   if (name === undefined)
-    losses.push({ path: `${path}.tool_call_id`, message: 'answers no tool call of this example' })
+    losses.push({
+      path: `${path}.tool_call_id`,
+      message: 'answers no tool call of this example',
+      code: 'tool_result_without_call',
+    })
   const output = textOf(message, path, losses)
   return { role: 'user', parts: [{ functionResponse: { name: name ?? 'unknown', response: { output } } }] }
 }
@@ -118,7 +124,7 @@ const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
     }
     losses.push({
       path: `tools[${index}]`,
-      message: `tools of the type '${tool.type}' cannot be carried over`,
+      message: `tools of the type ${quoted(tool.type)} cannot be carried over`,
     })
     return []
   })
@@ -148,9 +154,13 @@ const supervised = (example: ChatExample): Conversion => {
   const losses: Loss[] = []
   const { contents, head, tools } = shared(example, '', losses)
   if (contents[0]?.role !== 'user')
-    losses.push({ path: 'messages', message: 'must begin with a user message' })
+    losses.push({ path: 'messages', message: 'must begin with a user message', code: 'first_not_user' })
   if (contents.at(-1)?.role !== 'model')
-    losses.push({ path: 'messages', message: 'must end with an assistant message' })
+    losses.push({
+      path: 'messages',
+      message: 'must end with an assistant message',
+      code: 'last_not_assistant',
+    })
   const isTrainable = contents[0]?.role === 'user' && contents.at(-1)?.role === 'model'
   return { line: isTrainable ? { ...head, contents, ...tools } : undefined, losses }
 }
@@ -164,7 +174,7 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
   const [content, ...more] = contents
   const texts = content?.parts.filter(part => 'text' in part) ?? []
   if (contents.some(({ parts }) => parts.some(part => !('text' in part)))) {
-    losses.push({ path, message: 'preferences are text only' })
+    losses.push({ path, message: 'preferences are text only', code: 'preference_form' })
   }
   return content && more.length === 0 && texts.length > 0 ? { ...content, parts: texts } : undefined
 }
@@ -173,7 +183,8 @@ export const toGemini: Converter = example => {
   if (!isPreference(example)) return supervised(example)
   const losses: Loss[] = []
   const { contents, head, tools } = shared(example.input, 'input.', losses)
-  if ('tools' in tools) losses.push({ path: 'input.tools', message: 'preferences are text only' })
+  if ('tools' in tools)
+    losses.push({ path: 'input.tools', message: 'preferences are text only', code: 'preference_form' })
   const preferred = completion(example.preferred_output, 'preferred_output', losses)
   const other = completion(example.non_preferred_output, 'non_preferred_output', losses)
   const isTrainable = contents.at(-1)?.role === 'user' && preferred && other
@@ -181,6 +192,7 @@ export const toGemini: Converter = example => {
     losses.push({
       path: 'input.messages',
       message: 'must end with a user message, followed by one answer on either side',
+      code: 'preference_form',
     })
   const completions = [
     { score: 1, completion: preferred },
