@@ -95,6 +95,7 @@ export const PROBLEM_CODES = [
   'invalid_content',
   'invalid_tool_call',
   'invalid_tool_call_id',
+  'invalid_tools',
   'invalid_weight',
   'invalid_preference',
   'empty_content',

@@ -4,10 +4,10 @@
  * @module
  */
 import {
+  addCommonLosses,
   type ChatExample,
   type Conversion,
   type Converter,
-  commonLosses,
   type Example,
   isPreference,
   joinTurns,
@@ -42,7 +42,7 @@ const conversation = (example: ChatExample, losses: Loss[]): { system: string; t
   const { system, turns } = splitSystem(example.messages, 'messages', losses)
   const texts = turns.flatMap((placed): Turn[] => {
     const { message, path } = placed
-    losses.push(...commonLosses(placed))
+    addCommonLosses(placed, losses)
     if (message.tool_calls)
       losses.push({ path: `${path}.tool_calls`, message: 'this base model is not tuned on tools' })
     if (message.role === 'tool' || message.role === 'function') {

@@ -109,32 +109,37 @@ export const splitSystem = (
   path: string,
   losses: Loss[],
 ): { system: string; turns: Placed[] } => {
-  const placed = messages.map((message, index) => ({ message, path: `${path}[${index}]` }))
-  const system = placed
-    .filter(({ message }) => isSystem(message))
-    .map(each => {
-      losses.push(...commonLosses(each))
-      return textOf(each.message, each.path, losses)
-    })
-    .join('\n\n')
-  return { system, turns: placed.filter(({ message }) => !isSystem(message)) }
+  let system: string | undefined
+  const turns: Placed[] = []
+  for (let index = 0; index < messages.length; index++) {
+    const message = messages[index]
+    if (!message) continue
+    const placed = { message, path: `${path}[${index}]` }
+    if (!isSystem(message)) {
+      turns.push(placed)
+      continue
+    }
+    addCommonLosses(placed, losses)
+    const text = textOf(message, placed.path, losses)
+    system = system === undefined ? text : `${system}\n\n${text}`
+  }
+  return { system: system ?? '', turns }
 }
 
-/** Fields of a message that only OpenAI's own format has. */
-export const commonLosses = ({ message, path }: Placed): Loss[] => [
-  ...(message.weight === 0
-    ? [{ path: `${path}.weight`, message: 'weight 0 has no equivalent: the message would be trained on' }]
-    : []),
-  ...(message.name !== undefined && message.role !== 'function'
-    ? [{ path: `${path}.name`, message: 'names cannot be carried over' }]
-    : []),
-  ...(message.function_call !== undefined || message.role === 'function'
-    ? [{ path, message: 'deprecated function calls cannot be carried over: use tool calls' }]
-    : []),
-  ...(message.refusal != null
-    ? [{ path: `${path}.refusal`, message: 'refusals cannot be carried over' }]
-    : []),
-]
+/** Tells of fields of a message that only OpenAI's own format has. */
+export const addCommonLosses = ({ message, path }: Placed, losses: Loss[]): void => {
+  if (message.weight === 0)
+    losses.push({
+      path: `${path}.weight`,
+      message: 'weight 0 has no equivalent: the message would be trained on',
+    })
+  if (message.name !== undefined && message.role !== 'function')
+    losses.push({ path: `${path}.name`, message: 'names cannot be carried over' })
+  if (message.function_call !== undefined || message.role === 'function')
+    losses.push({ path, message: 'deprecated function calls cannot be carried over: use tool calls' })
+  if (message.refusal != null)
+    losses.push({ path: `${path}.refusal`, message: 'refusals cannot be carried over' })
+}
 
 /** Joins neighbours of the same role, where a format wants them to alternate. */
 export const joinTurns = <T extends { role: string }>(turns: T[], join: (a: T, b: T) => T): T[] => {

@@ -95,8 +95,6 @@ export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input =
       return utf8.hasMark
     },
     write: bytes => take(utf8.write(bytes)),
-    end() {
-      if (take(utf8.end()) && !isOver) fail(line, 'not_json', 'ends before the array does')
-    },
+    end: () => take(utf8.end()) && (isOver || fail(line, 'not_json', 'ends before the array does')),
   }
 }

@@ -180,10 +180,11 @@ export const createCsvInput = (
     },
     write: bytes => take(utf8.write(bytes)),
     end() {
-      if (!take(utf8.end())) return
+      if (!take(utf8.end())) return false
       feed(rest)
       parser.end()
       if (!layout && !isBroken) stop(null, 'csv_header', 'has no CSV header')
+      return !isBroken
     },
   }
 }

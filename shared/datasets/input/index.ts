@@ -98,12 +98,12 @@ export const createInput = (
       return isUsable
     },
     end() {
-      if (!isUsable) return
+      if (!isUsable) return false
       if (!inner) {
         inner = open(waiting, true)
         isUsable = inner?.write(waiting) ?? true
       }
-      if (isUsable) inner?.end()
+      return isUsable && (inner?.end() ?? true)
     },
   }
 }

@@ -25,7 +25,8 @@ export interface InputHandlers {
 export interface Input {
   /** @returns false when nothing more can be made of the file */
   write(bytes: Uint8Array): boolean
-  end(): void
+  /** @returns whether all of the file was read */
+  end(): boolean
   /** Lines begun so far. */
   readonly lines: number
   readonly hasMark: boolean

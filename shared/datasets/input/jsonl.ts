@@ -45,6 +45,6 @@ export const createJsonlInput = ({ onValue, onProblem }: InputHandlers, hint = '
       return reader.hasMark
     },
     write: bytes => isWhole(reader.write(bytes)),
-    end: () => void isWhole(reader.end()),
+    end: () => isWhole(reader.end()),
   }
 }

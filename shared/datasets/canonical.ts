@@ -1,0 +1,64 @@
+/**
+ * A stored upload that is not canonical JSONL yet, read once more and kept as that.
+ * @module
+ */
+import type { Context } from '../context.ts'
+import type { DatasetReport, DatasetSummary, Declaration, SourceFormat } from '../openai/index.ts'
+import { openBucketWriter } from '../platform/index.ts'
+import type { Segment } from './records.ts'
+import { createValidator } from './validator.ts'
+
+const encoder = new TextEncoder()
+
+/** What a file was, in the word it would be declared with. */
+export const sourceFormatOf = ({ container, lines }: DatasetSummary['format']): SourceFormat =>
+  lines === 'openai' ? container : lines
+
+export interface Canonical {
+  report: DatasetReport
+  /** Where the canonical lines are: the very object that was read, where it has them already. */
+  segment: Segment
+}
+
+/**
+ * Validates the object and writes its examples as canonical lines into another one.
+ * @param key of the other object; nothing is left there after a failure
+ * @throws {ApiError} 400 naming the line
+ */
+export const canonicalise = async (
+  { platform: { bucket } }: Context,
+  raw: Segment,
+  key: string,
+  declaration: Declaration,
+): Promise<Canonical> => {
+  const object = await bucket.get(raw.key)
+  if (!object) throw new Error('The upload is not in the bucket.')
+  const writer = openBucketWriter(bucket, key)
+  let pending = ''
+  const validator = createValidator({
+    declaration,
+    onLine(text) {
+      if (!validator.isCanonical) pending += `${text}\n`
+    },
+  })
+  const flush = async () => {
+    if (pending === '') return
+    const bytes = encoder.encode(pending)
+    pending = ''
+    await writer.write(bytes)
+  }
+  try {
+    for await (const chunk of object.body) {
+      validator.write(chunk)
+      await flush()
+    }
+    const report = validator.finish()
+    await flush()
+    if (writer.size === 0) return { report, segment: raw }
+    await writer.commit()
+    return { report, segment: { key, bytes: writer.size } }
+  } catch (error) {
+    await writer.abort().catch(() => undefined)
+    throw error
+  }
+}
