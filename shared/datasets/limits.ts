@@ -6,8 +6,8 @@
 export interface Limits {
   /** Tokens of one example, and whether the provider cuts a longer one off instead of refusing it. */
   tokens?: { most: number; isCut: boolean }
-  /** Images of one example, and bytes of each. */
-  images?: { most: number; bytes: number }
+  /** Images of one example. */
+  images?: number
   /** Examples of a training file. */
   examples?: { least?: number; most?: number }
 }
@@ -19,8 +19,6 @@ interface Row extends Limits {
   source: string
 }
 
-const MEGABYTE = 1024 * 1024
-
 const OPENAI_WINDOW = { most: 65_536, isCut: true }
 const LLAMA = { tokens: { most: 16_000, isCut: false }, examples: { least: 100, most: 10_000 } }
 const BEDROCK = 'https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-prepare.html'
@@ -31,30 +29,30 @@ export const LIMITS: readonly Row[] = [
     provider: 'openai',
     model: /^(ft:)?gpt-4(o|\.1)/,
     tokens: OPENAI_WINDOW,
-    images: { most: 10, bytes: 10 * MEGABYTE },
+    images: 10,
     source: 'https://developers.openai.com/api/docs/guides/vision-fine-tuning',
   },
   {
     provider: 'openai',
-    images: { most: 10, bytes: 10 * MEGABYTE },
+    images: 10,
     source: 'https://developers.openai.com/api/docs/guides/vision-fine-tuning',
   },
   {
     provider: 'azure',
     model: /^gpt-4(o|\.1)/,
     tokens: OPENAI_WINDOW,
-    images: { most: 64, bytes: 10 * MEGABYTE },
+    images: 64,
     source: 'https://learn.microsoft.com/azure/foundry/openai/how-to/fine-tuning-vision',
   },
   {
     provider: 'azure',
-    images: { most: 64, bytes: 10 * MEGABYTE },
+    images: 64,
     source: 'https://learn.microsoft.com/azure/foundry/openai/how-to/fine-tuning-vision',
   },
   {
     provider: 'vertex_ai',
     tokens: { most: 131_072, isCut: true },
-    images: { most: 30, bytes: 20 * MEGABYTE },
+    images: 30,
     examples: { most: 10_000_000 },
     source:
       'https://docs.cloud.google.com/vertex-ai/generative-ai/docs/models/gemini-supervised-tuning-about',
@@ -63,7 +61,7 @@ export const LIMITS: readonly Row[] = [
     provider: 'bedrock',
     model: /amazon\.nova/,
     tokens: { most: 32_000, isCut: false },
-    images: { most: 10, bytes: 10 * MEGABYTE },
+    images: 10,
     examples: { least: 8, most: 20_000 },
     source: BEDROCK,
   },

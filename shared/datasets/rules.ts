@@ -260,25 +260,13 @@ export const RULES: readonly (ExampleRule | MessageRule)[] = [
   },
   {
     code: 'too_many_images',
-    severity: ({ limits, provider }) =>
-      limits.images ? (provider === null ? 'warning' : 'error') : undefined,
+    severity: ({ limits }) => (limits.images === undefined ? undefined : 'error'),
     needs: 'parts',
     find(example, tell, { limits: { images } }) {
       const count = imagesIn(chatOf(example).messages, '').length
-      if (images && count > images.most)
-        tell(chatPath(example), `hold ${count} images; ${images.most} are the most`)
+      if (images !== undefined && count > images)
+        tell(chatPath(example), `hold ${count} images; ${images} are the most`)
     },
-  },
-  {
-    code: 'image_too_large',
-    severity: ({ limits }) => (limits.images ? 'error' : undefined),
-    needs: 'parts',
-    find: onImages(({ url, path }, tell, { limits: { images } }) => {
-      if (typeof url !== 'string' || !images || !DATA_URL.test(url)) return
-      // Base64: three bytes in four characters.
-      const bytes = Math.floor(((url.length - url.indexOf(',') - 1) * 3) / 4)
-      if (bytes > images.bytes) tell(path, `has ${bytes} bytes; ${images.bytes} are the most`)
-    }),
   },
   {
     code: 'image_type',

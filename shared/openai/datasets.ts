@@ -110,7 +110,6 @@ export const PROBLEM_CODES = [
   'preference_form',
   'preference_same',
   'too_many_images',
-  'image_too_large',
   'image_type',
   'image_address',
   'image_role',

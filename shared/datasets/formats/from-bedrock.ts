@@ -73,7 +73,7 @@ const conversation =
   (known: readonly string[]): Reader =>
   value => {
     const losses: Loss[] = []
-    loseOthers(losses, value, 'line', known)
+    loseOthers(losses, value, '', known)
     const { system } = value
     const messages = [
       ...(system === undefined
@@ -90,7 +90,7 @@ export const fromClaude: Reader = conversation(['system', 'messages'])
 
 export const fromPromptCompletion: Reader = value => {
   const losses: Loss[] = []
-  loseOthers(losses, value, 'line', ['prompt', 'completion'])
+  loseOthers(losses, value, '', ['prompt', 'completion'])
   const { prompt, completion } = value
   if (typeof prompt !== 'string') wrong(losses, 'prompt', 'must be a string')
   if (typeof completion !== 'string') wrong(losses, 'completion', 'must be a string')

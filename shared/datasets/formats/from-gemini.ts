@@ -32,7 +32,7 @@ const lose = ({ losses }: Line, path: string, message = 'cannot be carried over'
 const loseOthers = (line: Line, value: Json, path: string, known: readonly string[]) => {
   for (const key of Object.keys(value))
     if (!known.includes(key))
-      lose(line, path === '' ? 'line' : path, `has ${quoted(key)}, which cannot be carried over`)
+      lose(line, path, `has ${quoted(key)}, which cannot be carried over`)
 }
 
 /** Wrong in itself, rather than without a place. */
