@@ -69,6 +69,8 @@ describe('what a dataset is', () => {
       'prompt_completion',
       false,
     ],
+    ['columns that are not known', 'text,label\na,b\n', 'csv', 'openai', false],
+    ['half a line of JSON', '"role":"user","content":"a"}]}\n{}', 'jsonl', 'openai', true],
     ['nothing', '', 'jsonl', 'openai', true],
     ['blank', ' \n\n', 'jsonl', 'openai', true],
     ['other text', 'hello\nworld\n', 'jsonl', 'openai', true],
@@ -251,8 +253,9 @@ describe.each(Object.entries(WRITERS))('any dataset as %s', (container, writer) 
     fc.assert(
       fc.property(examples, layout, cuts(1500), (all, how, offsets) => {
         const { text, lines } = writer(all, how)
-        const { values, problems, format } = read(cutAt(utf8(text), offsets))
+        const { values, problems, format, lines: count } = read(cutAt(utf8(text), offsets))
         expect(problems).toEqual([])
+        expect(count).toBe(text.split('\n').length - (text.endsWith('\n') ? 1 : 0))
         expect(format).toEqual({ container, lines: 'openai' })
         expect(values.map(({ value }) => value)).toEqual(all)
         expect(values.map(({ line }) => line)).toEqual(lines)

@@ -146,7 +146,7 @@ describe('an upload in another format', () => {
       ],
       'file',
       'invalid_dataset',
-      /^Invalid dataset: line 1 is not JSON, nor a CSV header with the columns/,
+      /^Invalid dataset: line 1 is a CSV header without the columns 'user' and 'assistant', or/,
     ],
     [
       'a mapping that is none',

@@ -31,8 +31,7 @@ const lose = ({ losses }: Line, path: string, message = 'cannot be carried over'
 /** Keys that are read nowhere. */
 const loseOthers = (line: Line, value: Json, path: string, known: readonly string[]) => {
   for (const key of Object.keys(value))
-    if (!known.includes(key))
-      lose(line, path, `has ${quoted(key)}, which cannot be carried over`)
+    if (!known.includes(key)) lose(line, path, `has ${quoted(key)}, which cannot be carried over`)
 }
 
 /** Wrong in itself, rather than without a place. */

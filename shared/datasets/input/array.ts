@@ -19,6 +19,8 @@ export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input =
   let inString = false
   let isEscaped = false
   let isOver = false
+  /** Whether characters have come since the last line end. */
+  let isUnended = false
   /** What has come of the current element, in earlier pieces. */
   let held = ''
   /** Where it begins; 0 before its first character. */
@@ -82,6 +84,7 @@ export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input =
       // A closing brace that nothing opened: what follows belongs to no element.
       if (depth === 0) return fail(line, 'not_json', 'closes what was not opened')
     }
+    if (text !== '') isUnended = !text.endsWith('\n')
     if (isBroken) return fail(line, 'not_utf8', NOT_UTF8)
     if (depth > 0) held += text.slice(start)
     return held.length <= LONGEST_LINE || fail(startLine || line, 'line_too_long', TOO_LONG)
@@ -89,7 +92,7 @@ export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input =
 
   return {
     get lines() {
-      return line
+      return line - (isUnended ? 0 : 1)
     },
     get hasMark() {
       return utf8.hasMark

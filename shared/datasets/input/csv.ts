@@ -45,9 +45,6 @@ const createLineIndex = () => {
     get all() {
       return passed + waiting.length - next
     },
-    get size() {
-      return size
-    },
   }
 }
 
@@ -69,6 +66,7 @@ export const createCsvInput = (
   let width = 0
   let isBroken = false
   let isOver = false
+  let isUnended = false
   /** Blank lines before the last record. */
   let blankBefore = 0
 
@@ -84,7 +82,9 @@ export const createCsvInput = (
   const readHeader = (header: string[], line: number) => {
     const found = layoutOf(header, columns)
     if ('missing' in found) {
-      const wanted = columns ? `the column ${named(found.missing)}` : KNOWN_COLUMNS
+      const wanted = columns
+        ? `the column ${named(found.missing)}`
+        : `${KNOWN_COLUMNS}: say which they are in 'columns'`
       return stop(line, 'csv_header', `is a CSV header without ${wanted}`)
     }
     layout = found
@@ -173,7 +173,8 @@ export const createCsvInput = (
 
   return {
     get lines() {
-      return lineIndex.all + (lineIndex.size > 0 ? 1 : 0)
+      // Only whole lines are fed until the last, which may lack its end.
+      return lineIndex.all + (isUnended ? 1 : 0)
     },
     get hasMark() {
       return utf8.hasMark
@@ -181,6 +182,7 @@ export const createCsvInput = (
     write: bytes => take(utf8.write(bytes)),
     end() {
       if (!take(utf8.end())) return false
+      isUnended = rest !== ''
       feed(rest)
       parser.end()
       if (!layout && !isBroken) stop(null, 'csv_header', 'has no CSV header')

@@ -37,8 +37,15 @@ export const delimiterOf = (header: string, columns: Columns | undefined): strin
   return (fitting ?? most).delimiter
 }
 
+/** A column's name is short, and holds nothing that JSON is made of. */
+const isName = (name: string) => name.length <= 64 && !/[{}[\]:"]/.test(name)
+
+/** Names that can be used, or several that look like it: then it is told which are missing. */
 const isHeader = (line: string) =>
-  DELIMITERS.some(delimiter => 'places' in layoutOf(line.split(delimiter).map(unquoted), undefined))
+  DELIMITERS.some(delimiter => {
+    const names = line.split(delimiter).map(unquoted)
+    return names.length > 1 && names.every(isName)
+  })
 
 /** Bytes looked at before it is settled that there is no line end. */
 export const LONGEST_HEAD = 64 * 1024

@@ -6,9 +6,8 @@ import type { DatasetSummary, Declaration } from '../../openai/index.ts'
 import { joinBytes } from '../../openai/index.ts'
 import { isObject, READERS } from '../formats/index.ts'
 import { createArrayInput } from './array.ts'
-import { KNOWN_COLUMNS } from './columns.ts'
 import { createCsvInput } from './csv.ts'
-import { declared, delimiterOf, type Head, type LineFormat, lineFormatOf, readHead } from './detect.ts'
+import { declared, delimiterOf, type LineFormat, lineFormatOf, readHead } from './detect.ts'
 import type { Input, InputHandlers } from './input.ts'
 import { createJsonlInput } from './jsonl.ts'
 
@@ -23,9 +22,6 @@ export interface DatasetInput extends Input {
   /** Whether the bytes are canonical as they are. */
   readonly isCanonical: boolean
 }
-
-const hintOf = ({ firstLine }: Head): string =>
-  /[,;\t]/.test(firstLine) ? `, nor a CSV header with ${KNOWN_COLUMNS} (or declare columns)` : ''
 
 /** Puts the index of an array's element before a path in it. */
 const within = (index: number | undefined, path: string): string => {
@@ -67,7 +63,7 @@ export const createInput = (
     if (!head) return undefined
     container ??= head.container
     if (container === 'json') return createArrayInput(handlers)
-    if (container === 'jsonl') return createJsonlInput(handlers, hintOf(head))
+    if (container === 'jsonl') return createJsonlInput(handlers)
     lines = 'openai'
     return createCsvInput(handlers, delimiterOf(head.firstLine, declaration.columns), declaration.columns)
   }

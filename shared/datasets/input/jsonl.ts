@@ -15,9 +15,7 @@ const FAULTS: Record<LineFault['problem'], readonly [ProblemCode, string]> = {
   too_long: ['line_too_long', TOO_LONG],
 }
 
-/** @param hint said once, of the first line that is no JSON */
-export const createJsonlInput = ({ onValue, onProblem }: InputHandlers, hint = ''): Input => {
-  let more = hint
+export const createJsonlInput = ({ onValue, onProblem }: InputHandlers): Input => {
   const reader = createLineReader((text, line) => {
     if (text.trim() === '') return
     let value: unknown
@@ -25,9 +23,7 @@ export const createJsonlInput = ({ onValue, onProblem }: InputHandlers, hint = '
       value = JSON.parse(text)
     } catch {
       // The parser's own message quotes the data.
-      onProblem({ line, path: '', code: 'not_json', message: `${NOT_JSON}${more}` })
-      more = ''
-      return
+      return onProblem({ line, path: '', code: 'not_json', message: NOT_JSON })
     }
     onValue(value, line, text, undefined)
   })
