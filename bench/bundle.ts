@@ -113,6 +113,28 @@ async function bundle(main: string, how: Compatibility, out: string, readable: b
   return withPrelude(modules, `${basename(main, '.ts')}.js`)
 }
 
+function gatewayCompatibility(): Compatibility {
+  const config = unstable_readConfig({ config: CONFIG })
+  return {
+    date: config.compatibility_date ?? DEFAULTS.date,
+    flags: config.compatibility_flags,
+    keepNames: config.keep_names ?? DEFAULTS.keepNames,
+    rules: config.rules,
+  }
+}
+
+/** Bundles a Worker of the bench's own, with the gateway's settings. */
+export async function bundleWorker(
+  file: string,
+  scratch: string,
+): Promise<{ modules: Module[]; compatibility: Compatibility }> {
+  const compatibility = gatewayCompatibility()
+  const out = join(scratch, `bundle-${basename(file, '.ts')}`)
+  const modules = await bundle(join(import.meta.dirname, file), compatibility, out, false)
+  // It fetches nothing: the prelude stays out.
+  return { modules: modules.slice(2), compatibility }
+}
+
 /**
  * Bundles the gateway and the bare Worker.
  *
@@ -129,12 +151,7 @@ export async function build(scratch: string, options: { self: boolean; readable:
   }
   const config = unstable_readConfig({ config: CONFIG })
   if (config.main === undefined) throw new Error(`${CONFIG} names no main module`)
-  const compatibility = {
-    date: config.compatibility_date ?? DEFAULTS.date,
-    flags: config.compatibility_flags,
-    keepNames: config.keep_names ?? DEFAULTS.keepNames,
-    rules: config.rules,
-  }
+  const compatibility = gatewayCompatibility()
   const [gateway, bare] = await Promise.all([
     bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),
     bundle(bareEntry, compatibility, bareOut, readable),

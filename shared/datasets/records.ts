@@ -2,7 +2,7 @@
  * What the gateway keeps of a file. See `docs/storage.md`.
  * @module
  */
-import type { FileObject, FilePurpose } from '../openai/index.ts'
+import type { FileObject, FilePurpose, SourceFormat } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
 import type { DatasetFormat } from '../providers/index.ts'
 
@@ -47,6 +47,8 @@ export interface FileRecord {
   sha256: string | null
   /** Lines of a training file, or null where it was not counted. */
   examples: number | null
+  /** What a training file came as, where that was not the canonical JSONL that is kept. */
+  source_format?: SourceFormat
   /** What a provider made itself, where it is; copies that the gateway makes are records of their own. */
   copies: FileCopy[]
   /** Only of a file that was pointed at rather than uploaded. */
@@ -73,6 +75,7 @@ export const toFileObject = ({
   expires_at,
   filename,
   purpose,
+  source_format,
 }: FileRecord): FileObject => ({
   id,
   object: 'file',
@@ -82,4 +85,5 @@ export const toFileObject = ({
   filename,
   purpose,
   status: 'processed',
+  ...(source_format && { tunegate: { source_format } }),
 })

@@ -1,9 +1,9 @@
 /**
- * A file's way in: form → validator → bucket → record, in constant memory. Nothing is left of a refused one.
+ * A file's way in: form → intake → record.
  * @module
  */
 import type { Context } from '../context.ts'
-import { badRequest, check, uploadFields } from '../openai/index.ts'
+import { badRequest, check, type Declaration, uploadFields } from '../openai/index.ts'
 import { openIntake, VALIDATED_PURPOSE } from './intake.ts'
 import { type FormHandlers, readForm } from './multipart.ts'
 import type { FileRecord } from './records.ts'
@@ -18,6 +18,11 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
   let filename: string | undefined
   // The purpose may come after the file: until it is known, the bytes are checked.
   const isChecked = () => fields.purpose === undefined || fields.purpose === VALIDATED_PURPOSE
+  const declaration = (): Declaration =>
+    check(uploadFields.pick({ format: true, columns: true }), {
+      format: fields.format,
+      columns: fields.columns,
+    })
 
   try {
     const handlers: FormHandlers = {
@@ -33,18 +38,19 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
             'unknown_parameter',
           )
         filename = given
+        intake.declare(declaration())
       },
       onFileBytes: bytes => intake.write(bytes, isChecked()),
     }
     await readForm(request, context.config.limits.file, handlers, context.platform.chunks)
-    const { purpose, ...expiry } = check(uploadFields, fields)
+    const { purpose, format, columns, ...expiry } = check(uploadFields, fields)
     if (filename === undefined)
       throw badRequest('file', "Missing required parameter: 'file'.", 'missing_required_parameter')
     const lifetime = expiry['expires_after[seconds]']
     if ((lifetime === undefined) !== (expiry['expires_after[anchor]'] === undefined)) {
       throw badRequest('expires_after', 'It takes both an anchor and seconds.')
     }
-    return await intake.finish({ filename, purpose, lifetime })
+    return await intake.finish({ filename, purpose, lifetime, declaration: { format, columns } })
   } catch (error) {
     await intake.abort()
     throw error

@@ -1,72 +1,61 @@
 /**
- * Checks a dataset while its bytes pass by.
+ * The verdict on a dataset that is uploaded: taken, or refused with what is wrong.
  * @module
  */
-import { type ApiError, badRequest } from '../openai/index.ts'
-import { exampleProblem } from './example.ts'
-import { createLineReader, type LineFault, LONGEST_LINE } from './lines.ts'
+import { ApiError, type DatasetProblem, type DatasetReport } from '../openai/index.ts'
+import { createInspector, type InspectorOptions } from './inspector.ts'
 
-/** OpenAI trains on no fewer. */
-export const FEWEST_EXAMPLES = 10
+/** Problems that a refusal names. */
+const MOST_TOLD = 20
 
-/** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
-const BITE = 8 * 1024
+const isShort = ({ code }: DatasetProblem) => code === 'too_few_examples'
+
+/** A problem as a sentence: the line, the place in it, what is wrong. Never the content itself. */
+export const describe = ({ line, path, code, message }: DatasetProblem): string => {
+  const place = line === null ? 'the file' : `line ${line}`
+  const why = code.startsWith('invalid_') ? 'is not a training example: ' : ''
+  return `${place} ${why}${path === '' ? '' : `${path} `}${message}`
+}
+
+/** The refusal of a dataset with errors, by its first; undefined for one that is taken. */
+export const refusalOf = (report: DatasetReport, param = 'file'): ApiError | undefined => {
+  const errors = report.problems.filter(({ severity }) => severity === 'error')
+  // That too few are left is only worth saying when it is all there is.
+  const first = errors.find(problem => !isShort(problem)) ?? errors[0]
+  if (!first) return undefined
+  const { errors: count, warnings, problem_counts } = report
+  return new ApiError({
+    status: 400,
+    code: isShort(first) ? 'too_few_examples' : 'invalid_dataset',
+    param,
+    message: isShort(first) ? `${first.message}.` : `Invalid dataset: ${describe(first)}.`,
+    tunegate: { problems: errors.slice(0, MOST_TOLD), problem_counts, errors: count, warnings },
+  })
+}
 
 export interface DatasetValidator {
-  /** Takes the next bytes. After the first fault it takes no more. */
+  /** Takes the next bytes. */
   write(chunk: Uint8Array): void
   /** The verdict when all bytes are through. @throws {ApiError} naming the line and the place in it. */
-  finish(): { examples: number }
+  finish(): DatasetReport
+  /** Whether the bytes are canonical JSONL as they are; otherwise their canonical form is to be kept instead. */
+  readonly isCanonical: boolean
 }
 
-const FAULTS: Record<LineFault['problem'], string> = {
-  not_utf8: 'is not UTF-8',
-  too_long: `is longer than ${LONGEST_LINE / 1024 / 1024} MiB`,
-}
-
-export const createValidator = (): DatasetValidator => {
-  let examples = 0
-  let fault: ApiError | undefined
-
-  const refuse = (line: number, message: string) => {
-    fault ??= badRequest('file', `Invalid dataset: line ${line} ${message}.`, 'invalid_dataset')
-  }
-  const refuseLine = (found: LineFault | undefined) => {
-    if (found) refuse(found.line, FAULTS[found.problem])
-  }
-  const checkLine = (text: string, line: number) => {
-    if (fault || text.trim() === '') return
-    let example: unknown
-    try {
-      example = JSON.parse(text)
-    } catch {
-      // The parser's own message quotes the data.
-      return refuse(line, 'is not JSON')
-    }
-    const found = exampleProblem(example)
-    if (found)
-      return refuse(line, `is not a training example: ${found.path ? `${found.path} ` : ''}${found.message}`)
-    examples++
-  }
-  const reader = createLineReader(checkLine)
-
+export const createValidator = (options: InspectorOptions = {}): DatasetValidator => {
+  const inspector = createInspector(options)
   return {
+    get isCanonical() {
+      return inspector.isCanonical
+    },
     write(chunk) {
-      for (let start = 0; start < chunk.length && !fault; start += BITE) {
-        refuseLine(reader.write(chunk.subarray(start, start + BITE)))
-      }
+      inspector.write(chunk)
     },
     finish() {
-      if (!fault) refuseLine(reader.end())
-      if (fault) throw fault
-      if (examples < FEWEST_EXAMPLES) {
-        throw badRequest(
-          'file',
-          `The file has ${examples} ${examples === 1 ? 'example' : 'examples'}; fine-tuning needs at least ${FEWEST_EXAMPLES}.`,
-          'too_few_examples',
-        )
-      }
-      return { examples }
+      const report = inspector.end()
+      const refusal = refusalOf(report)
+      if (refusal) throw refusal
+      return report
     },
   }
 }

@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { DatasetReport } from './datasets.ts'
+
 /** Codes the gateway itself gives. The list is closed and documented in `docs/errors.md`. */
 export type GatewayErrorCode =
   | 'batch_not_found'
@@ -82,14 +84,23 @@ export type ErrorType =
   | 'insufficient_quota'
   | 'server_error'
 
-/** The body of every error answer. `tunegate` is there only when a provider had its say. */
+/** What a provider said. */
+export interface ProviderDetails {
+  provider: string
+  native_status: number | null
+  native_code: string | null
+}
+/** What is wrong with a dataset: the first errors, and how many there are. */
+export type DatasetDetails = Pick<DatasetReport, 'problems' | 'problem_counts' | 'errors' | 'warnings'>
+
+/** The body of every error answer. `tunegate` is there only when a provider had its say, or a dataset was refused. */
 export interface ErrorBody {
   error: {
     message: string
     type: ErrorType
     param: string | null
     code: ErrorCode | null
-    tunegate?: { provider: string; native_status: number | null; native_code: string | null }
+    tunegate?: ProviderDetails | DatasetDetails
   }
 }
 

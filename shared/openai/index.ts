@@ -1,5 +1,6 @@
 /** The wire we speak: OpenAI's objects, requests, errors, paging and event streams. */
 export * from './bytes.ts'
+export * from './datasets.ts'
 export * from './errors.ts'
 export * from './objects.ts'
 export * from './paging.ts'

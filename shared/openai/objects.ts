@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { SourceFormat } from './datasets.ts'
+
 export type JobStatus = 'validating_files' | 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
 
 /** States a job never leaves. */
@@ -24,6 +26,8 @@ export interface FileObject {
   filename: string
   purpose: FilePurpose
   status: 'uploaded' | 'processed' | 'error'
+  /** Only of a dataset that came in another format and is kept as chat JSONL. */
+  tunegate?: { source_format: SourceFormat }
 }
 
 export type Auto<T> = 'auto' | T

@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod'
+import { declarationFields } from './datasets.ts'
 import { UPLOAD_PURPOSES } from './objects.ts'
 import { pageQuery } from './paging.ts'
 
@@ -191,6 +192,7 @@ export const uploadFields = z.strictObject({
   purpose: z.enum(UPLOAD_PURPOSES),
   'expires_after[anchor]': z.literal('created_at').optional(),
   'expires_after[seconds]': z.coerce.number().int().min(3600).max(2_592_000).optional(),
+  ...declarationFields,
 })
 export type UploadFields = z.infer<typeof uploadFields>
 

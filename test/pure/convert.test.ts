@@ -459,7 +459,9 @@ describe('what cannot be trained on is left out, and told', () => {
       ]) {
         const { line, losses } = converted('nova', example)
         expect(line).toBeUndefined()
-        expect(losses).toEqual([{ path: 'messages', message: expect.stringContaining(`'${word}'`) }])
+        expect(losses).toEqual([
+          { path: 'messages', message: expect.stringContaining(`'${word}'`), code: 'reserved_string' },
+        ])
         // The other formats have no such words.
         expect(converted('claude', example).lost).toEqual([])
       }

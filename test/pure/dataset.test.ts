@@ -173,7 +173,8 @@ const verdict = (chunks: Uint8Array[]): { examples: number } | ApiError => {
   const validator = createValidator()
   for (const chunk of chunks) validator.write(chunk)
   try {
-    return validator.finish()
+    const { examples } = validator.finish()
+    return { examples }
   } catch (error) {
     if (error instanceof ApiError) return error
     throw error

@@ -4,10 +4,10 @@
  * @module
  */
 import {
+  addCommonLosses,
   type ChatExample,
   type Conversion,
   type Converter,
-  commonLosses,
   type Example,
   isPreference,
   joinTurns,
@@ -42,7 +42,7 @@ const conversation = (example: ChatExample, losses: Loss[]): { system: string; t
   const { system, turns } = splitSystem(example.messages, 'messages', losses)
   const texts = turns.flatMap((placed): Turn[] => {
     const { message, path } = placed
-    losses.push(...commonLosses(placed))
+    addCommonLosses(placed, losses)
     if (message.tool_calls)
       losses.push({ path: `${path}.tool_calls`, message: 'this base model is not tuned on tools' })
     if (message.role === 'tool' || message.role === 'function') {
@@ -67,6 +67,7 @@ const alternates = (turns: Turn[], losses: Loss[]): boolean => {
     losses.push({
       path: 'messages',
       message: 'must begin with a user message and end with an assistant message',
+      code: turns[0]?.role === 'user' ? 'last_not_assistant' : 'first_not_user',
     })
   return isRight
 }
@@ -86,7 +87,11 @@ export const toNova: Converter = chatOnly((example, losses) => {
   const reserved =
     reservedIn(system) ?? turns.map(({ text }) => reservedIn(text)).find(word => word !== undefined)
   if (reserved !== undefined)
-    losses.push({ path: 'messages', message: `holds '${reserved}', which is reserved` })
+    losses.push({
+      path: 'messages',
+      message: `holds '${reserved}', which is reserved`,
+      code: 'reserved_string',
+    })
   if (!alternates(turns, losses) || reserved !== undefined) return undefined
   return {
     schemaVersion: 'bedrock-conversation-2024',

@@ -3,11 +3,15 @@
  * @module
  */
 
+import type { ProblemCode } from '../../openai/index.ts'
+
 /** Something of an example that a format has no place for. */
 export interface Loss {
-  /** JSON path in the canonical line, e.g. `messages[2].weight`. */
+  /** JSON path in the line that is read, e.g. `messages[2].weight`. */
   path: string
   message: string
+  /** What kind of loss it is, where it is a known one; else `not_carried_over`. */
+  code?: ProblemCode
 }
 
 export interface Conversion {
@@ -19,6 +23,23 @@ export interface Conversion {
 /** Canonical example (already found valid) → one line of the format. */
 export type Converter = (example: Example) => Conversion
 
+export interface Reading {
+  /** Undefined when the line is none of the format. Still to be checked like any other. */
+  example: unknown
+  losses: Loss[]
+}
+
+/** One line of a provider's format → canonical example. */
+export type Reader = (line: Record<string, unknown>) => Reading
+
+export type Json = Record<string, unknown>
+export const isObject = (value: unknown): value is Json =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Characters of a dataset's own words that are repeated in a message. */
+const MOST_QUOTED = 40
+export const quoted = (word: unknown): string => `'${String(word).slice(0, MOST_QUOTED).toWellFormed()}'`
+
 export interface ContentPart {
   type: string
   text?: string
@@ -26,6 +47,7 @@ export interface ContentPart {
 }
 export interface ToolCall {
   id: string
+  type?: 'function'
   function: { name: string; arguments: string }
 }
 export interface Message {
@@ -68,7 +90,7 @@ export const textOf = (message: Message, path: string, losses: Loss[]): string =
       if (part.type === 'text' && part.text !== undefined) return [part.text]
       losses.push({
         path: `${path}.content[${index}]`,
-        message: `content of the type '${part.type}' cannot be carried over`,
+        message: `content of the type ${quoted(part.type)} cannot be carried over`,
       })
       return []
     })
@@ -87,32 +109,37 @@ export const splitSystem = (
   path: string,
   losses: Loss[],
 ): { system: string; turns: Placed[] } => {
-  const placed = messages.map((message, index) => ({ message, path: `${path}[${index}]` }))
-  const system = placed
-    .filter(({ message }) => isSystem(message))
-    .map(each => {
-      losses.push(...commonLosses(each))
-      return textOf(each.message, each.path, losses)
-    })
-    .join('\n\n')
-  return { system, turns: placed.filter(({ message }) => !isSystem(message)) }
+  let system: string | undefined
+  const turns: Placed[] = []
+  for (let index = 0; index < messages.length; index++) {
+    const message = messages[index]
+    if (!message) continue
+    const placed = { message, path: `${path}[${index}]` }
+    if (!isSystem(message)) {
+      turns.push(placed)
+      continue
+    }
+    addCommonLosses(placed, losses)
+    const text = textOf(message, placed.path, losses)
+    system = system === undefined ? text : `${system}\n\n${text}`
+  }
+  return { system: system ?? '', turns }
 }
 
-/** Fields of a message that only OpenAI's own format has. */
-export const commonLosses = ({ message, path }: Placed): Loss[] => [
-  ...(message.weight === 0
-    ? [{ path: `${path}.weight`, message: 'weight 0 has no equivalent: the message would be trained on' }]
-    : []),
-  ...(message.name !== undefined && message.role !== 'function'
-    ? [{ path: `${path}.name`, message: 'names cannot be carried over' }]
-    : []),
-  ...(message.function_call !== undefined || message.role === 'function'
-    ? [{ path, message: 'deprecated function calls cannot be carried over: use tool calls' }]
-    : []),
-  ...(message.refusal != null
-    ? [{ path: `${path}.refusal`, message: 'refusals cannot be carried over' }]
-    : []),
-]
+/** Tells of fields of a message that only OpenAI's own format has. */
+export const addCommonLosses = ({ message, path }: Placed, losses: Loss[]): void => {
+  if (message.weight === 0)
+    losses.push({
+      path: `${path}.weight`,
+      message: 'weight 0 has no equivalent: the message would be trained on',
+    })
+  if (message.name !== undefined && message.role !== 'function')
+    losses.push({ path: `${path}.name`, message: 'names cannot be carried over' })
+  if (message.function_call !== undefined || message.role === 'function')
+    losses.push({ path, message: 'deprecated function calls cannot be carried over: use tool calls' })
+  if (message.refusal != null)
+    losses.push({ path: `${path}.refusal`, message: 'refusals cannot be carried over' })
+}
 
 /** Joins neighbours of the same role, where a format wants them to alternate. */
 export const joinTurns = <T extends { role: string }>(turns: T[], join: (a: T, b: T) => T): T[] => {

@@ -5,15 +5,16 @@
  * @module
  */
 import {
+  addCommonLosses,
   type ChatExample,
   type Conversion,
   type Converter,
-  commonLosses,
   isPreference,
   joinTurns,
   type Loss,
   type Message,
   type Placed,
+  quoted,
   splitSystem,
   type Tool,
   textOf,
@@ -55,7 +56,7 @@ const contentParts = ({ message, path }: Placed, losses: Loss[]): Part[] => {
       path: `${path}.content[${index}]`,
       message: part.image_url
         ? 'images need a https or gs address that ends in png, jpg or webp'
-        : `content of the type '${part.type}' cannot be carried over`,
+        : `content of the type ${quoted(part.type)} cannot be carried over`,
     })
     return []
   })
@@ -69,29 +70,38 @@ const parseArguments = (text: string): unknown => {
   }
 }
 
-const callParts = ({ message, path }: Placed, losses: Loss[]): Part[] =>
-  (message.tool_calls ?? []).flatMap(({ function: { name, arguments: text } }, index): Part[] => {
+/** What an assistant says, and what it calls. */
+const withCalls = (parts: Part[], { message, path }: Placed, losses: Loss[]): Part[] => {
+  if (!message.tool_calls) return parts
+  const calls = message.tool_calls.flatMap(({ function: { name, arguments: text } }, index): Part[] => {
     const args = parseArguments(text)
     if (typeof args === 'object' && args !== null && !Array.isArray(args))
       return [{ functionCall: { name, args } }]
     losses.push({
       path: `${path}.tool_calls[${index}].function.arguments`,
       message: 'must be a JSON object in a string',
+      code: 'arguments_not_json',
     })
     return []
   })
+  return [...parts, ...calls]
+}
 
 /** @param names of the functions behind the call ids so far */
 const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): Content => {
   const { message, path } = placed
-  losses.push(...commonLosses(placed))
-  for (const call of message.tool_calls ?? []) names.set(call.id, call.function.name)
+  addCommonLosses(placed, losses)
+  if (message.tool_calls) for (const call of message.tool_calls) names.set(call.id, call.function.name)
   if (message.role === 'assistant')
-    return { role: 'model', parts: [...contentParts(placed, losses), ...callParts(placed, losses)] }
+    return { role: 'model', parts: withCalls(contentParts(placed, losses), placed, losses) }
   if (message.role !== 'tool') return { role: 'user', parts: contentParts(placed, losses) }
   const name = names.get(message.tool_call_id ?? '')
   if (name === undefined)
-    losses.push({ path: `${path}.tool_call_id`, message: 'answers no tool call of this example' })
+    losses.push({
+      path: `${path}.tool_call_id`,
+      message: 'answers no tool call of this example',
+      code: 'tool_result_without_call',
+    })
   const output = textOf(message, path, losses)
   return { role: 'user', parts: [{ functionResponse: { name: name ?? 'unknown', response: { output } } }] }
 }
@@ -100,12 +110,17 @@ const join = (a: Content, b: Content): Content => ({ role: a.role, parts: [...a.
 
 const toContents = (turns: Placed[], losses: Loss[]): Content[] => {
   const names = new Map<string, string>()
-  const contents = turns.map(turn => toContent(turn, names, losses)).filter(({ parts }) => parts.length > 0)
+  const contents: Content[] = []
+  for (const turn of turns) {
+    const content = toContent(turn, names, losses)
+    if (content.parts.length > 0) contents.push(content)
+  }
   return joinTurns(contents, join)
 }
 
 const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
-  const declarations = (tools ?? []).flatMap((tool, index) => {
+  if (!tools) return undefined
+  const declarations = tools.flatMap((tool, index) => {
     if (tool.function) {
       const { name, description, parameters } = tool.function
       return [
@@ -118,41 +133,51 @@ const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
     }
     losses.push({
       path: `tools[${index}]`,
-      message: `tools of the type '${tool.type}' cannot be carried over`,
+      message: `tools of the type ${quoted(tool.type)} cannot be carried over`,
     })
     return []
   })
-  return declarations.length > 0 ? { tools: [{ functionDeclarations: declarations }] } : {}
+  return declarations.length > 0 ? [{ functionDeclarations: declarations }] : undefined
 }
 
-const exampleLosses = (example: ChatExample, path: string): Loss[] => [
-  ...(example.functions === undefined
-    ? []
-    : [{ path: `${path}functions`, message: 'deprecated: use tools' }]),
-  ...(example.parallel_tool_calls === undefined
-    ? []
-    : [{ path: `${path}parallel_tool_calls`, message: 'has no equivalent' }]),
-]
+const addExampleLosses = (example: ChatExample, path: string, losses: Loss[]): void => {
+  if (example.functions !== undefined)
+    losses.push({ path: `${path}functions`, message: 'deprecated: use tools' })
+  if (example.parallel_tool_calls !== undefined)
+    losses.push({ path: `${path}parallel_tool_calls`, message: 'has no equivalent' })
+}
 
-const shared = (example: ChatExample, path: string, losses: Loss[]) => {
-  losses.push(...exampleLosses(example, path))
+/** In the order in which a line has them. */
+interface Line {
+  systemInstruction?: { parts: [{ text: string }] }
+  contents: Content[]
+  tools?: unknown
+  completions?: unknown
+}
+
+const toLine = (example: ChatExample, path: string, losses: Loss[]): Line => {
+  addExampleLosses(example, path, losses)
   const { system, turns } = splitSystem(example.messages, `${path}messages`, losses)
-  return {
-    contents: toContents(turns, losses),
-    head: system === '' ? {} : { systemInstruction: { parts: [{ text: system }] } },
-    tools: toTools(example.tools, losses),
-  }
+  const contents = toContents(turns, losses)
+  return system === '' ? { contents } : { systemInstruction: { parts: [{ text: system }] }, contents }
 }
 
 const supervised = (example: ChatExample): Conversion => {
   const losses: Loss[] = []
-  const { contents, head, tools } = shared(example, '', losses)
-  if (contents[0]?.role !== 'user')
-    losses.push({ path: 'messages', message: 'must begin with a user message' })
-  if (contents.at(-1)?.role !== 'model')
-    losses.push({ path: 'messages', message: 'must end with an assistant message' })
-  const isTrainable = contents[0]?.role === 'user' && contents.at(-1)?.role === 'model'
-  return { line: isTrainable ? { ...head, contents, ...tools } : undefined, losses }
+  const line = toLine(example, '', losses)
+  const tools = toTools(example.tools, losses)
+  if (tools) line.tools = tools
+  const isFirst = line.contents[0]?.role === 'user'
+  const isLast = line.contents.at(-1)?.role === 'model'
+  if (!isFirst)
+    losses.push({ path: 'messages', message: 'must begin with a user message', code: 'first_not_user' })
+  if (!isLast)
+    losses.push({
+      path: 'messages',
+      message: 'must end with an assistant message',
+      code: 'last_not_assistant',
+    })
+  return { line: isFirst && isLast ? line : undefined, losses }
 }
 
 /** One answer of a preference: text only. */
@@ -164,7 +189,7 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
   const [content, ...more] = contents
   const texts = content?.parts.filter(part => 'text' in part) ?? []
   if (contents.some(({ parts }) => parts.some(part => !('text' in part)))) {
-    losses.push({ path, message: 'preferences are text only' })
+    losses.push({ path, message: 'preferences are text only', code: 'preference_form' })
   }
   return content && more.length === 0 && texts.length > 0 ? { ...content, parts: texts } : undefined
 }
@@ -172,19 +197,21 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
 export const toGemini: Converter = example => {
   if (!isPreference(example)) return supervised(example)
   const losses: Loss[] = []
-  const { contents, head, tools } = shared(example.input, 'input.', losses)
-  if ('tools' in tools) losses.push({ path: 'input.tools', message: 'preferences are text only' })
+  const line = toLine(example.input, 'input.', losses)
+  if (toTools(example.input.tools, losses))
+    losses.push({ path: 'input.tools', message: 'preferences are text only', code: 'preference_form' })
   const preferred = completion(example.preferred_output, 'preferred_output', losses)
   const other = completion(example.non_preferred_output, 'non_preferred_output', losses)
-  const isTrainable = contents.at(-1)?.role === 'user' && preferred && other
+  const isTrainable = line.contents.at(-1)?.role === 'user' && preferred && other
   if (!isTrainable)
     losses.push({
       path: 'input.messages',
       message: 'must end with a user message, followed by one answer on either side',
+      code: 'preference_form',
     })
-  const completions = [
+  line.completions = [
     { score: 1, completion: preferred },
     { score: 0, completion: other },
   ]
-  return { line: isTrainable ? { ...head, contents, completions } : undefined, losses }
+  return { line: isTrainable ? line : undefined, losses }
 }

@@ -1,7 +1,9 @@
 /** The dataset formats, by the name providers ask for them. */
 import type { DatasetFormat } from '../../providers/index.ts'
 import { toClaude, toNova, toPromptCompletion } from './bedrock.ts'
-import type { Converter } from './format.ts'
+import type { Converter, Reader } from './format.ts'
+import { fromClaude, fromNova, fromPromptCompletion } from './from-bedrock.ts'
+import { fromGemini } from './from-gemini.ts'
 import { toGemini } from './gemini.ts'
 
 export interface Format {
@@ -20,4 +22,13 @@ export const FORMATS: Record<DatasetFormat, Format> = {
   prompt_completion: { convert: toPromptCompletion, mark: false },
 }
 
-export type { Example, Loss } from './format.ts'
+/** Lines that are not OpenAI's, read as if they were. */
+export const READERS: Record<Exclude<DatasetFormat, 'openai' | 'openai_with_mark'>, Reader> = {
+  gemini: fromGemini,
+  nova: fromNova,
+  claude: fromClaude,
+  prompt_completion: fromPromptCompletion,
+}
+
+export type { ChatExample, Example, Loss, Message, PreferenceExample } from './format.ts'
+export { isObject, isPreference } from './format.ts'

@@ -1,0 +1,64 @@
+/**
+ * Stored bytes that are not canonical JSONL yet, read once more and kept as that.
+ * @module
+ */
+import { createHash } from 'node:crypto'
+import type { DatasetReport, DatasetSummary, Declaration, SourceFormat } from '../openai/index.ts'
+import { type Bucket, openBucketWriter } from '../platform/index.ts'
+import type { Segment } from './records.ts'
+import { createValidator } from './validator.ts'
+
+const encoder = new TextEncoder()
+
+/** What a file was, in the word it would be declared with. */
+export const sourceFormatOf = ({ container, lines }: DatasetSummary['format']): SourceFormat =>
+  lines === 'openai' ? container : lines
+
+export interface Canonical {
+  report: DatasetReport
+  /** The object that holds the canonical lines, and their SHA-256 in hex; null where the bytes that were read are canonical. */
+  written: { segment: Segment; sha256: string } | null
+}
+
+/**
+ * Validates a file and writes its examples as canonical lines into an object.
+ * @param key of the object; nothing is left there after a failure
+ * @throws {ApiError} 400 naming the line
+ */
+export const canonicalise = async (
+  bucket: Bucket,
+  body: ReadableStream<Uint8Array>,
+  key: string,
+  declaration: Declaration,
+): Promise<Canonical> => {
+  const writer = openBucketWriter(bucket, key)
+  const sha256 = createHash('sha256')
+  let pending = ''
+  const validator = createValidator({
+    declaration,
+    onLine(text) {
+      if (!validator.isCanonical) pending += `${text}\n`
+    },
+  })
+  const flush = async () => {
+    if (pending === '') return
+    const bytes = encoder.encode(pending)
+    pending = ''
+    sha256.update(bytes)
+    await writer.write(bytes)
+  }
+  try {
+    for await (const chunk of body) {
+      validator.write(chunk)
+      await flush()
+    }
+    const report = validator.finish()
+    await flush()
+    if (writer.size === 0) return { report, written: null }
+    await writer.commit()
+    return { report, written: { segment: { key, bytes: writer.size }, sha256: sha256.digest('hex') } }
+  } catch (error) {
+    await writer.abort().catch(() => undefined)
+    throw error
+  }
+}

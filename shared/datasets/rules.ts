@@ -1,0 +1,308 @@
+/**
+ * What examples of the right form can still get wrong: a table of rules. `docs/datasets.md` lists each with its source.
+ * What the conversion into a provider's format finds is not repeated here.
+ * @module
+ */
+import type { ProblemCode, Severity } from '../openai/index.ts'
+import {
+  type ChatExample,
+  type Example,
+  FORMATS,
+  isObject,
+  isPreference,
+  type Message,
+  type PreferenceExample,
+} from './formats/index.ts'
+import type { Target } from './target.ts'
+
+/** @param path in the example */
+type Tell = (path: string, message: string) => void
+
+/** What an example must hold for a rule to have anything to look at: most examples are plain. */
+export const FACTS = { tools: 1, parts: 2, weights: 4, preference: 8, any: 16 } as const
+
+export const factsOf = ({ role, content, tool_calls: calls, weight }: Message): number =>
+  FACTS.any |
+  (calls !== undefined || role === 'tool' ? FACTS.tools : 0) |
+  (Array.isArray(content) ? FACTS.parts : 0) |
+  (weight !== undefined ? FACTS.weights : 0)
+
+interface Common {
+  code: ProblemCode
+  /** Undefined: the target has no such rule, or its format's converter has it. */
+  severity(target: Target): Severity | undefined
+  needs?: keyof typeof FACTS
+}
+export interface ExampleRule extends Common {
+  find(example: Example, tell: Tell, target: Target): void
+}
+/** Of each message, wherever it stands. */
+export interface MessageRule extends Common {
+  /** @param tell takes the path within the message, e.g. `.content` */
+  findIn(message: Message, tell: Tell): void
+}
+type Rule = ExampleRule
+const always =
+  (severity: Severity): Rule['severity'] =>
+  () =>
+    severity
+/** For whom lines stay in OpenAI's format. */
+const isKept = ({ format }: Target) => FORMATS[format].convert === undefined
+const whereKept: Rule['severity'] = target => (isKept(target) ? 'warning' : undefined)
+/** An error for these providers, a warning as long as none is named. */
+const errorFor =
+  (...providers: string[]): Rule['severity'] =>
+  ({ provider }) =>
+    provider === null ? 'warning' : providers.includes(provider) ? 'error' : undefined
+
+const chatOf = (example: Example): ChatExample => (isPreference(example) ? example.input : example)
+const chatPath = (example: Example) => (isPreference(example) ? 'input.messages' : 'messages')
+
+const onChats =
+  (find: (chat: ChatExample, tell: Tell, target: Target) => void): Rule['find'] =>
+  (example, tell, target) => {
+    if (!isPreference(example)) find(example, tell, target)
+  }
+const onPreferences =
+  (find: (example: PreferenceExample, tell: Tell, target: Target) => void): Rule['find'] =>
+  (example, tell, target) => {
+    if (isPreference(example)) find(example, tell, target)
+  }
+const isBlank = (text: string) => text === '' || text.trim() === ''
+
+const textsOf = ({ content }: Message): string[] =>
+  typeof content === 'string'
+    ? [content]
+    : (content ?? []).flatMap(({ text }) => (typeof text === 'string' ? [text] : []))
+
+/** OpenAI's and others' control tokens are written like this. */
+const SPECIAL_TOKEN = /<\|[\w.-]{1,32}\|>/
+const specialTokenIn = (message: Message): string | undefined =>
+  textsOf(message)
+    .map(text => SPECIAL_TOKEN.exec(text)?.[0])
+    .find(token => token !== undefined)
+
+const notAlternating: Rule['find'] = (example, tell, target) => {
+  const { messages } = chatOf(example)
+  for (let index = 1; index < messages.length; index++) {
+    const role = messages[index]?.role
+    if ((role === 'user' || role === 'assistant') && messages[index - 1]?.role === role)
+      tell(
+        `${chatPath(example)}[${index}].role`,
+        isKept(target)
+          ? 'is the same as of the message before'
+          : 'is the same as of the message before: both become one turn',
+      )
+  }
+}
+
+const isJsonObject = (text: string): boolean => {
+  try {
+    return isObject(JSON.parse(text))
+  } catch {
+    return false
+  }
+}
+
+const declaredTools = ({ tools, functions }: ChatExample): Set<unknown> =>
+  new Set([
+    ...(Array.isArray(tools) ? tools.map(tool => tool?.function?.name) : []),
+    ...(Array.isArray(functions) ? functions.map((each: unknown) => isObject(each) && each.name) : []),
+  ])
+
+const undeclaredTool: Rule['find'] = (example, tell) => {
+  const chat = chatOf(example)
+  const declared = declaredTools(chat)
+  for (const [index, { tool_calls: calls = [] }] of chat.messages.entries())
+    for (const [at, call] of calls.entries())
+      if (!declared.has(call.function.name))
+        tell(
+          `${chatPath(example)}[${index}].tool_calls[${at}].function.name`,
+          'is a tool that the example does not declare',
+        )
+}
+
+/** Calls and results of an example, matched by their ids. The last message's calls are what is learnt: they need no result. */
+const matchTools = (example: Example, onCall: Tell, onResult: Tell) => {
+  const { messages } = chatOf(example)
+  const path = chatPath(example)
+  const open = new Map<string, string>()
+  for (const [index, message] of messages.entries()) {
+    if (message.role === 'tool') {
+      if (!open.delete(message.tool_call_id ?? ''))
+        onResult(`${path}[${index}].tool_call_id`, 'answers no tool call before it')
+      continue
+    }
+    for (const place of open.values()) onCall(place, 'has no result')
+    open.clear()
+    for (const [at, call] of (message.tool_calls ?? []).entries())
+      open.set(call.id, `${path}[${index}].tool_calls[${at}]`)
+  }
+  const isLast = messages.at(-1)?.tool_calls !== undefined
+  if (!isLast) for (const place of open.values()) onCall(place, 'has no result')
+}
+const ignore: Tell = () => undefined
+
+const answerForm = (output: Message[], path: string, tell: Tell) => {
+  if (output.length > 1) tell(path, 'must be one assistant message')
+  if (output.some(({ tool_calls: calls }) => calls)) tell(path, 'must be text, without tool calls')
+}
+
+/** An image as OpenAI has it, by address or by value. */
+const DATA_URL = /^data:([\w.+-]+\/[\w.+-]+);base64,/
+const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp']
+
+const imagesIn = (messages: Message[], path: string) =>
+  messages.flatMap(({ content, role }, index) =>
+    Array.isArray(content)
+      ? content.flatMap((part, at) =>
+          part.type === 'image_url'
+            ? [{ role, url: part.image_url?.url as unknown, path: `${path}[${index}].content[${at}]` }]
+            : [],
+        )
+      : [],
+  )
+type Image = ReturnType<typeof imagesIn>[number]
+
+const onImages =
+  (find: (image: Image, tell: Tell, target: Target) => void): Rule['find'] =>
+  (example, tell, target) => {
+    for (const image of imagesIn(chatOf(example).messages, chatPath(example))) find(image, tell, target)
+  }
+
+const METHOD_KINDS = { supervised: false, dpo: true, reinforcement: false } as const
+
+export const RULES: readonly (ExampleRule | MessageRule)[] = [
+  {
+    code: 'wrong_kind',
+    severity: ({ method }) => (method === undefined ? undefined : 'error'),
+    find(example, tell, { method }) {
+      if (method === undefined || isPreference(example) === METHOD_KINDS[method]) return
+      tell(
+        '',
+        METHOD_KINDS[method]
+          ? 'is a chat, where preferences are wanted'
+          : 'is a preference, where chats are wanted',
+      )
+    },
+  },
+  {
+    code: 'empty_content',
+    severity: always('warning'),
+    findIn({ content, tool_calls: calls }, tell) {
+      if (typeof content === 'string' && isBlank(content) && !calls) tell('.content', 'is empty')
+    },
+  },
+  {
+    code: 'last_not_assistant',
+    severity: whereKept,
+    find: onChats(({ messages }, tell, { method }) => {
+      // A reinforcement example ends with the question.
+      if (method !== 'reinforcement' && messages.at(-1)?.role !== 'assistant')
+        tell(
+          `messages[${messages.length - 1}].role`,
+          "is the last and not 'assistant': nothing is learnt from it",
+        )
+    }),
+  },
+  { code: 'not_alternating', severity: always('warning'), find: notAlternating },
+  {
+    code: 'nothing_to_train',
+    severity: always('warning'),
+    needs: 'weights',
+    find: onChats(({ messages }, tell) => {
+      if (messages.every(({ role, weight }) => role !== 'assistant' || weight === 0))
+        tell('messages', 'have no answer whose weight is not 0')
+    }),
+  },
+  {
+    code: 'arguments_not_json',
+    severity: whereKept,
+    needs: 'tools',
+    findIn({ tool_calls: calls }, tell) {
+      for (const [index, call] of (calls ?? []).entries())
+        if (!isJsonObject(call.function.arguments))
+          tell(`.tool_calls[${index}].function.arguments`, 'must be a JSON object in a string')
+    },
+  },
+  { code: 'undeclared_tool', severity: whereKept, needs: 'tools', find: undeclaredTool },
+  {
+    code: 'tool_call_without_result',
+    severity: always('warning'),
+    needs: 'tools',
+    find: (example, tell) => matchTools(example, tell, ignore),
+  },
+  {
+    code: 'tool_result_without_call',
+    severity: whereKept,
+    needs: 'tools',
+    find: (example, tell) => matchTools(example, ignore, tell),
+  },
+  {
+    code: 'preference_form',
+    severity: errorFor('openai'),
+    needs: 'preference',
+    find: onPreferences((example, tell) => {
+      answerForm(example.preferred_output, 'preferred_output', tell)
+      answerForm(example.non_preferred_output, 'non_preferred_output', tell)
+      if (example.input.messages.at(-1)?.role === 'assistant')
+        tell('input.messages', 'must not end with an assistant message: that is the answer')
+    }),
+  },
+  {
+    code: 'preference_same',
+    severity: always('warning'),
+    needs: 'preference',
+    find: onPreferences((example, tell) => {
+      if (JSON.stringify(example.preferred_output) === JSON.stringify(example.non_preferred_output))
+        tell('non_preferred_output', 'is the same as the preferred one')
+    }),
+  },
+  {
+    code: 'too_many_images',
+    severity: ({ limits }) => (limits.images === undefined ? undefined : 'error'),
+    needs: 'parts',
+    find(example, tell, { limits: { images } }) {
+      const count = imagesIn(chatOf(example).messages, '').length
+      if (images !== undefined && count > images)
+        tell(chatPath(example), `hold ${count} images; ${images} are the most`)
+    },
+  },
+  {
+    code: 'image_type',
+    severity: errorFor('openai', 'azure'),
+    needs: 'parts',
+    find: onImages(({ url, path }, tell) => {
+      const type = typeof url === 'string' ? DATA_URL.exec(url)?.[1] : undefined
+      if (type !== undefined && !IMAGE_TYPES.includes(type))
+        tell(path, `must be one of ${IMAGE_TYPES.join(', ')}`)
+    }),
+  },
+  {
+    code: 'image_address',
+    severity: errorFor('openai', 'azure'),
+    needs: 'parts',
+    find: onImages(({ url, path }, tell) => {
+      if (typeof url !== 'string' || (!/^https?:\/\//.test(url) && !DATA_URL.test(url)))
+        tell(path, 'must be at an http address or in a base64 data URL')
+    }),
+  },
+  {
+    code: 'image_role',
+    severity: errorFor('openai', 'azure'),
+    needs: 'parts',
+    find: onImages(({ role, path }, tell) => {
+      if (role !== 'user') tell(path, 'belongs to user messages only')
+    }),
+  },
+  {
+    code: 'special_token',
+    severity: always('warning'),
+    findIn(message, tell) {
+      const { content } = message
+      const isSuspect = typeof content !== 'string' || content.includes('<|')
+      const token = isSuspect ? specialTokenIn(message) : undefined
+      if (token !== undefined) tell('.content', `holds '${token}', which models take for a control token`)
+    },
+  },
+]
