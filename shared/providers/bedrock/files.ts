@@ -1,5 +1,6 @@
 /** Datasets in S3. A file's id is where it is: `s3://bucket/key`. */
 import { notFound } from '../../openai/index.ts'
+import { isBucketName, type S3Location } from '../../platform/index.ts'
 import type { Answer } from '../../transport.ts'
 import {
   type Channel,
@@ -10,7 +11,7 @@ import {
   unansweredFault,
 } from '../provider.ts'
 import { toFault } from './faults.ts'
-import { isBucket, parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
+import { parseS3Uri, s3Uri } from './hosts.ts'
 import { partsOf } from './parts.ts'
 import {
   isCompleted,
@@ -34,7 +35,7 @@ import { wrongSetting } from './settings.ts'
 export const cornerOf = ({ bucket, prefix = '' }: Settings): { bucket: string; folder: string } => {
   if (!bucket)
     throw wrongSetting('bucket', "is missing: datasets and results go to a bucket in the job's region")
-  if (!isBucket(bucket)) throw wrongSetting('bucket', 'is not the name of a bucket')
+  if (!isBucketName(bucket)) throw wrongSetting('bucket', 'is not the name of a bucket')
   const folder = prefix.replace(/^\/+|\/+$/g, '')
   return { bucket, folder: folder === '' ? '' : `${folder}/` }
 }
