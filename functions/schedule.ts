@@ -3,13 +3,14 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
+import { sweepUploads } from '../shared/datasets/index.ts'
 import { logFailure } from './http.ts'
 
 /** Looks for due work of one kind and does it, up to a limit. */
 export type Duty = (context: Context, limit: number) => Promise<void>
 
 /** Every duty there is. */
-const DUTIES: Readonly<Record<string, Duty>> = {}
+const DUTIES: Readonly<Record<string, Duty>> = { uploads: sweepUploads }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */
 const MOST_OF_A_KIND = 50

@@ -129,7 +129,7 @@ const deleteCopy = async (context: Context, copy: FileCopy): Promise<boolean> =>
 export const deleteFile = async (context: Context, file: FileRecord): Promise<FileCopy[]> => {
   const { store, bucket } = context.platform
   await FILES.update(store, file.id, value => ({ ...value, deleted_at: nowSeconds(context) }))
-  for (const { key } of file.segments) await bucket.delete(key)
+  await bucket.delete(...file.segments.map(({ key }) => key))
   const isGone = await Promise.all(file.copies.map(copy => deleteCopy(context, copy)))
   const left = file.copies.filter((_, index) => !isGone[index])
   await FILES.update(store, file.id, value => ({ ...value, segments: [], copies: left }))

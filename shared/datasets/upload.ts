@@ -6,13 +6,8 @@ import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, check, uploadFields } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
 import { type FormHandlers, readForm } from './multipart.ts'
-import { FILES, type FileRecord } from './records.ts'
-import { createValidator } from './validator.ts'
-
-/** Longest file name kept, in characters. */
-const LONGEST_NAME = 255
-
-const VALIDATED_PURPOSE = 'fine-tune'
+import { FILES, type FileRecord, LONGEST_NAME } from './records.ts'
+import { createValidator, VALIDATED_PURPOSE } from './validator.ts'
 
 /**
  * Takes an upload (`POST /v1/files`). A dataset for fine-tuning is checked line by line as it passes.

@@ -6,6 +6,9 @@ import { type ApiError, badRequest } from '../openai/index.ts'
 import { exampleProblem } from './example.ts'
 import { createLineReader, type LineFault, LONGEST_LINE } from './lines.ts'
 
+/** What is checked as a dataset. */
+export const VALIDATED_PURPOSE = 'fine-tune'
+
 /** OpenAI trains on no fewer. */
 export const FEWEST_EXAMPLES = 10
 

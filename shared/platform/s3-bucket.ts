@@ -44,6 +44,11 @@ const DELAYS_MS = [200, 800, 3200]
 /** Milliseconds to an answer's head. */
 const PATIENCE_MS = 60_000
 
+/** Keys derived from a secret for a day, a region and a service: four of the five HMACs of a signature. */
+const derivedKeys = new Map<string, ArrayBuffer>()
+/** Yesterday's would else gather here. */
+const MOST_DERIVED_KEYS = 10
+
 /** An answer that is none of those a call may have. Its name goes to the log, where messages do not. */
 class S3Error extends Error {
   constructor(method: string, status: number | 'no answer', code: string | undefined, cause?: unknown) {
@@ -88,8 +93,9 @@ export const createS3Bucket = ({
     settings: S3Settings,
     request: { method: S3Call['method']; url: URL; headers: Record<string, string> },
     more: { signQuery?: true; allHeaders?: true } = {},
-  ) =>
-    new AwsV4Signer({
+  ) => {
+    if (derivedKeys.size >= MOST_DERIVED_KEYS) derivedKeys.clear()
+    return new AwsV4Signer({
       method: request.method,
       url: request.url.href,
       headers: request.headers,
@@ -99,8 +105,10 @@ export const createS3Bucket = ({
       service: 's3',
       region: settings.region,
       datetime: signingTime(clock.now()),
+      cache: derivedKeys,
       ...more,
     })
+  }
 
   const attempt = async (
     key: string,

@@ -126,8 +126,11 @@ describe('an upload in parts', () => {
 
 describe('a URL to write to', () => {
   const BYTES = text('written by someone else')
-  const put = async (target: string, headers: Record<string, string>, body: string | Uint8Array<ArrayBuffer> = BYTES) =>
-    (await fetch(target, { method: 'PUT', headers, body })).status
+  const put = async (
+    target: string,
+    headers: Record<string, string>,
+    body: string | Uint8Array<ArrayBuffer> = BYTES,
+  ) => (await fetch(target, { method: 'PUT', headers, body })).status
   const presigned = async (key: string, { now = () => Date.now(), seconds = 60 } = {}) => {
     const { bucket } = open({ now })
     const target = await bucket.presignPut(key, { bytes: BYTES.length, seconds })
