@@ -147,6 +147,8 @@ export interface ChunkReader {
   cancel(): Promise<void>
 }
 
+export type BodyPiece = Uint8Array | ReadableStream<Uint8Array> | (() => Promise<ReadableStream<Uint8Array>>)
+
 /** Everything the domain needs of the platform it runs on. */
 export interface Platform {
   store: Store
@@ -169,8 +171,8 @@ export interface Platform {
   chunks(body: ReadableStream<Uint8Array>): ChunkReader
   /** Whether calls still under way are ended with the request that made them. */
   endsCallsWithRequest: boolean
-  /** A request body of known length out of pieces, streamed one after the other. */
-  sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
+  /** A body of known length out of pieces, streamed one after the other; those that are functions are opened when their turn comes. */
+  sizedBody(pieces: BodyPiece[], size: number): ReadableStream<Uint8Array>
   /** Lets work go on after the answer is sent. */
   defer(work: Promise<unknown>): void
 }

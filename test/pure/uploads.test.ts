@@ -55,7 +55,7 @@ const start = () => {
       new TextDecoder().decode(
         await readAll((await readFile(context, await findFile(context, OWNER, id))).body),
       ),
-    after(seconds: number) {
+    elapse(seconds: number) {
       clock.time += seconds * 1000
     },
     tick: () => tick(context),
@@ -133,10 +133,10 @@ describe('an upload in parts', () => {
   })
 
   it('lets the file live as long as was asked for', async () => {
-    const { create, part, complete, after } = start()
+    const { create, part, complete, elapse } = start()
     const { id } = await create(1, { expires_after: { anchor: 'created_at', seconds: 7200 } })
     const { id: partId } = await part(id, 'x')
-    after(10)
+    elapse(10)
     const { file } = await complete(id, [partId])
     expect((file?.expires_at ?? 0) - (file?.created_at ?? 0)).toBe(7200)
   })
@@ -262,13 +262,13 @@ describe('a part', () => {
   it.each(['cancelled', 'completed', 'expired'])(
     'that is late, the upload being %s, is refused and gone',
     async state => {
-      const { create, part, complete, cancel, bucket, after, keys } = start()
+      const { create, part, complete, cancel, bucket, elapse, keys } = start()
       const { id } = await create(1)
       const first = await part(id, 'x')
       const end = {
         cancelled: () => cancel(id),
         completed: () => complete(id, [first.id]),
-        expired: async () => after(HOUR),
+        expired: async () => elapse(HOUR),
       }[state]
       // The upload ends while the part is being written.
       const put = bucket.put
@@ -315,10 +315,10 @@ describe('a part', () => {
 
 describe('an interrupted upload', () => {
   it('is asked what has arrived, in the order it came, and goes on', async () => {
-    const { create, part, get, complete, after, content } = start()
+    const { create, part, get, complete, elapse, content } = start()
     const { id } = await create(9)
     const first = await part(id, 'one')
-    after(1)
+    elapse(1)
     const second = await part(id, 'three')
     const { tunegate, ...upload } = await get(id)
     expect(upload).toMatchObject({ id, status: 'pending' })
@@ -336,40 +336,40 @@ describe('an interrupted upload', () => {
   })
 
   it('that is never taken up again expires, and is swept', async () => {
-    const { create, part, complete, get, cancel, after, tick, keys } = start()
+    const { create, part, complete, get, cancel, elapse, tick, keys } = start()
     const { id } = await create(1)
     const one = await part(id, 'x')
-    after(HOUR)
+    elapse(HOUR)
     expect(await get(id)).toMatchObject({ status: 'expired' })
-    for (const call of [complete(id, [one.id]), cancel(id), part(id, 'x')])
-      expect(await refusal(call)).toMatchObject({
+    for (const call of [() => complete(id, [one.id]), () => cancel(id), () => part(id, 'x')])
+      expect(await refusal(call())).toMatchObject({
         code: 'invalid_state',
         message: expect.stringContaining('expired'),
       })
     await tick()
     expect(keys()).toHaveLength(1)
-    after(15 * MINUTE)
+    elapse(15 * MINUTE)
     await tick()
     expect(keys()).toEqual([])
     expect(await get(id)).toMatchObject({ id, status: 'expired' })
   })
 
   it('of which a part turns up late is looked at once more', async () => {
-    const { create, bucket, after, tick, keys, store } = start()
+    const { create, bucket, elapse, tick, keys, store } = start()
     const { id } = await create(1)
-    after(HOUR + 15 * MINUTE)
+    elapse(HOUR + 15 * MINUTE)
     await tick()
     bucket.objects.set(`uploads/${OWNER}/${id}/part_late`, utf8('x'))
-    after(12 * HOUR)
+    elapse(12 * HOUR)
     await tick()
     expect(keys()).toHaveLength(1)
-    after(12 * HOUR)
+    elapse(12 * HOUR)
     await tick()
     expect(keys()).toEqual([])
     // And never again.
     const asked = store.queries.length
     bucket.list = () => expect.fail('It was looked at.')
-    after(1000 * HOUR)
+    elapse(1000 * HOUR)
     await tick()
     expect(store.queries.length).toBeGreaterThan(asked)
   })
@@ -455,13 +455,13 @@ describe('completing', () => {
   })
 
   it('of a file that has since been deleted answers without it, and brings nothing back', async () => {
-    const { context, create, part, complete, files, keys, after, tick } = start()
+    const { context, create, part, complete, files, keys, elapse, tick } = start()
     const { id } = await create(3)
     const one = await part(id, 'one')
     const { file } = await complete(id, [one.id])
     await deleteFile(context, await findFile(context, OWNER, file?.id ?? ''))
     expect((await complete(id, [one.id])).file).toBeUndefined()
-    after(26 * HOUR)
+    elapse(26 * HOUR)
     await tick()
     expect([await files(), keys()]).toEqual([[], []])
   })
@@ -509,7 +509,12 @@ describe('a crash', () => {
       )
       const isThrough = restart()
       expect(crashed).toBe(!isThrough)
-      if (who === 'the schedule') await bench.tick()
+      if (who === 'the schedule') {
+        await bench.tick()
+        // Already now, before anyone asks for the upload.
+        expect(await bench.files()).toHaveLength(n === 1 ? 0 : 1)
+        expect(bench.keys()).toHaveLength(n === 1 ? 2 : 1)
+      }
       const { status, file } = await bench.get(bench.id)
       // Before the decision it is as if it had not been asked for.
       expect([status, (await bench.files()).length]).toEqual(n === 1 ? ['pending', 0] : ['completed', 1])
@@ -530,20 +535,37 @@ describe('a crash', () => {
       const restart = crashAt(bench, n)
       await bench.cancel(bench.id).catch(() => undefined)
       const isThrough = restart()
-      bench.after(HOUR + 15 * MINUTE)
+      bench.elapse(HOUR + 15 * MINUTE)
       await bench.tick()
       expect(bench.keys()).toEqual([])
       if (isThrough) return
     }
   })
 
+  it('in deleting the file leaves parts that the last look finds', async () => {
+    const { context, create, part, complete, bucket, keys, elapse, tick } = start()
+    const { id } = await create(3)
+    const one = await part(id, 'one')
+    const { file } = await complete(id, [one.id])
+    const remove = bucket.delete
+    bucket.delete = () => Promise.reject(new Error('crashed'))
+    await expect(deleteFile(context, await findFile(context, OWNER, file?.id ?? ''))).rejects.toThrow(
+      'crashed',
+    )
+    bucket.delete = remove
+    expect(keys()).toHaveLength(1)
+    elapse(26 * HOUR)
+    await tick()
+    expect(keys()).toEqual([])
+  })
+
   it('of one upload keeps the schedule from none of the others', async () => {
-    const { create, part, bucket, after, tick, keys } = start()
+    const { create, part, bucket, elapse, tick, keys } = start()
     const first = await create(1)
     await part(first.id, 'x')
     const second = await create(1)
     await part(second.id, 'x')
-    after(HOUR + 15 * MINUTE)
+    elapse(HOUR + 15 * MINUTE)
     const list = bucket.list
     bucket.list = async (prefix, from) => {
       if (prefix.includes(first.id)) throw new Error('The bucket is down.')
@@ -610,10 +632,10 @@ describe('parts that go straight to the bucket', () => {
   })
 
   it('are told apart by whether they have arrived; the missing have fresh URLs', async () => {
-    const { upload, get, put, after } = direct(6, 3)
+    const { upload, get, put, elapse } = direct(6, 3)
     const { id } = await upload
     put(id, 2, 'two')
-    after(600)
+    elapse(600)
     const { tunegate } = await get(id)
     expect(tunegate?.parts).toMatchObject([
       { number: 1, has_arrived: false },
@@ -659,9 +681,9 @@ describe('parts that go straight to the bucket', () => {
   })
 
   it('are swept like others', async () => {
-    const { upload, put, after, tick, keys } = direct(6, 3)
+    const { upload, put, elapse, tick, keys } = direct(6, 3)
     put((await upload).id, 1, 'one')
-    after(HOUR + 15 * MINUTE)
+    elapse(HOUR + 15 * MINUTE)
     await tick()
     expect(keys()).toEqual([])
   })
@@ -688,12 +710,16 @@ describe('an upload is its owner’s', () => {
     const body = new FormData()
     body.append('data', new File(['x'], 'x'))
     const calls = [
-      getUpload(context, 'other', id),
-      cancelUpload(context, 'other', id),
-      completeUpload(context, 'other', id, { part_ids: [partId] }),
-      addPart(context, 'other', id, new Request('http://gateway.test/', { method: 'POST', body })),
+      () => getUpload(context, 'other', id),
+      () => cancelUpload(context, 'other', id),
+      () => completeUpload(context, 'other', id, { part_ids: [partId] }),
+      () => addPart(context, 'other', id, new Request('http://gateway.test/', { method: 'POST', body })),
     ]
     for (const call of calls)
-      expect(await refusal(call)).toMatchObject({ status: 404, code: 'upload_not_found', param: 'upload_id' })
+      expect(await refusal(call())).toMatchObject({
+        status: 404,
+        code: 'upload_not_found',
+        param: 'upload_id',
+      })
   })
 })

@@ -213,7 +213,10 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
       new ReadableStream<Uint8Array>({
         async start(controller) {
           const bytes = await Promise.all(
-            pieces.map(piece => (piece instanceof ReadableStream ? readAll(piece) : piece)),
+            pieces.map(async each => {
+              const piece = typeof each === 'function' ? await each() : each
+              return piece instanceof ReadableStream ? readAll(piece) : piece
+            }),
           )
           const all = joined(bytes)
           if (all.length !== size) controller.error(new Error(`${all.length} bytes, announced as ${size}`))
