@@ -22,13 +22,14 @@ import { profile } from './profile.ts'
 import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
 import { stream } from './stream.ts'
+import { uploads } from './uploads.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'cancel', 'providers'] as const
+const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'cancel', 'providers'] as const
 type Section = (typeof SECTIONS)[number]
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,cancel,providers   only these sections
-  --quick          shorter rounds, a 60 MB file instead of 600 MB
+  --only chat,stream,files,uploads,cancel,providers   only these sections
+  --quick          shorter rounds, a tenth of the large files
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
   --profile FILE   instead: a CPU profile of the gateway under chat (or --only stream) load
@@ -50,7 +51,9 @@ function readOptions() {
   const unknown = names.find(name => !isSection(name))
   if (unknown !== undefined) throw new Error(`no section “${unknown}”; there are ${SECTIONS.join(', ')}`)
   // The bare Worker keeps no files under /v1 and knows one provider: those sections have no second side there.
-  const only = names.filter(isSection).filter(name => !(values.self && ['files', 'providers'].includes(name)))
+  const only = names
+    .filter(isSection)
+    .filter(name => !(values.self && ['files', 'uploads', 'providers'].includes(name)))
   return { ...values, only }
 }
 
@@ -80,6 +83,10 @@ async function run(
     progress(`${section} …`)
     if (section === 'files') {
       rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    if (section === 'uploads') {
+      rows.push(...(await uploads(start, options.quick)))
       continue
     }
     if (section === 'providers') {
