@@ -15,22 +15,25 @@ import { cpuSeconds } from './proc.ts'
 import type { Row } from './report.ts'
 import { requestBytes, Wire } from './wire.ts'
 
-const MEGA = 1e6
+export const MEGA = 1e6
 const FULL_MB = 600
 const QUICK_MB = 60
 const WARM_MB = 6
 const BLOCK_BYTES = 1 << 20
-const BOUNDARY = 'tunegate-bench-3f1c9a'
+export const BOUNDARY = 'tunegate-bench-3f1c9a'
 /** The part size of the bare multipart upload: R2's minimum is 5 MiB. */
-const PART_BYTES = 8 << 20
-const MEMORY_GOAL_MIB = 64
+export const PART_BYTES = 8 << 20
+export const MEMORY_GOAL_MIB = 64
 /** Lets the process come to rest between two measurements. */
 const SETTLE_MS = 700
 
 /** A file of known content that is never held as a whole. */
-interface Synthetic {
+export interface Synthetic {
   bytes: number
   sha256: string
+  md5: string
+  /** Its pieces, all alike. */
+  count: number
   pieces: () => Iterable<Buffer>
 }
 
@@ -46,27 +49,31 @@ function line(purpose: 'batch' | 'fine-tune', i: number): string {
 }
 
 /** Builds a file of about `megabytes` (10⁶ bytes), cut after a whole block of lines. */
-function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
+export function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
   let text = ''
   for (let i = 0; text.length < BLOCK_BYTES; i++) text += line(purpose, i)
   const block = Buffer.from(text)
   const count = Math.max(1, Math.round((megabytes * MEGA) / block.length))
-  const hash = createHash('sha256')
-  for (let i = 0; i < count; i++) hash.update(block)
+  const sha256 = createHash('sha256')
+  const md5 = createHash('md5')
+  for (let i = 0; i < count; i++) {
+    sha256.update(block)
+    md5.update(block)
+  }
   const pieces = function* () {
     for (let i = 0; i < count; i++) yield block
   }
-  return { bytes: block.length * count, sha256: hash.digest('hex'), pieces }
+  return { bytes: block.length * count, sha256: sha256.digest('hex'), md5: md5.digest('hex'), count, pieces }
 }
 
 /** What one transfer took. */
-interface Transfer {
+export interface Transfer {
   megabytesPerSecond: number
   cpuPerGigabyte: number | null
   memory: MemoryFigure | null
 }
 
-async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Promise<Transfer> {
+export async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Promise<Transfer> {
   await sleep(SETTLE_MS)
   const cpuBefore = bed.pid === null ? null : cpuSeconds(bed.pid)
   const start = performance.now()
@@ -84,7 +91,7 @@ async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Pro
   }
 }
 
-async function send(port: number, head: Buffer, pieces: Iterable<Buffer>): Promise<string> {
+export async function send(port: number, head: Buffer, pieces: Iterable<Buffer>): Promise<string> {
   const wire = await Wire.open(port)
   const answer: Buffer[] = []
   try {
@@ -97,7 +104,7 @@ async function send(port: number, head: Buffer, pieces: Iterable<Buffer>): Promi
   }
 }
 
-async function receive(subject: Subject, path: string, expected: Synthetic): Promise<void> {
+export async function receive(subject: Subject, path: string, expected: Synthetic): Promise<void> {
   const wire = await Wire.open(subject.port)
   const hash = createHash('sha256')
   try {
@@ -113,7 +120,7 @@ async function receive(subject: Subject, path: string, expected: Synthetic): Pro
   }
 }
 
-async function remove(subject: Subject, path: string): Promise<void> {
+export async function remove(subject: Subject, path: string): Promise<void> {
   const wire = await Wire.open(subject.port)
   try {
     await wire.exchange(requestBytes('DELETE', path, { authorization: subject.authorization }))
@@ -145,7 +152,7 @@ async function uploadToGateway(subject: Subject, purpose: string, file: Syntheti
   throw new Error('the upload returned no id')
 }
 
-async function uploadToBare(subject: Subject, query: string, file: Synthetic): Promise<string> {
+export async function uploadToBare(subject: Subject, query: string, file: Synthetic): Promise<string> {
   await send(subject.port, requestBytes('PUT', `/file${query}`, {}, { length: file.bytes }), file.pieces())
   return '/file'
 }
@@ -174,8 +181,7 @@ async function upAndDown(bed: Bed, way: Way, megabytes: number): Promise<{ up: T
   return { up, down }
 }
 
-function rowsOf(name: string, gateway: Transfer, bare: Transfer): Row[] {
-  const section = 'files'
+export function rowsOf(name: string, gateway: Transfer, bare: Transfer, section = 'files'): Row[] {
   const one = (value: number | null | undefined) => spread([value ?? Number.NaN])
   const speed = { gateway: one(gateway.megabytesPerSecond), bare: one(bare.megabytesPerSecond) }
   const ratio = one(gateway.megabytesPerSecond / bare.megabytesPerSecond)

@@ -23,12 +23,13 @@ import { profile } from './profile.ts'
 import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
 import { stream } from './stream.ts'
+import { uploads } from './uploads.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'cancel', 'providers', 'datasets'] as const
+const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'cancel', 'providers', 'datasets'] as const
 type Section = (typeof SECTIONS)[number]
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,cancel,providers,datasets   only these sections
+  --only chat,stream,files,uploads,cancel,providers,datasets   only these sections
   --quick          shorter rounds, a 60 MB file instead of 600 MB
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
@@ -53,7 +54,7 @@ function readOptions() {
   // The bare Worker keeps no files under /v1 and knows one provider: those sections have no second side there.
   const only = names
     .filter(isSection)
-    .filter(name => !(values.self && ['files', 'providers', 'datasets'].includes(name)))
+    .filter(name => !(values.self && ['files', 'uploads', 'providers', 'datasets'].includes(name)))
   return { ...values, only }
 }
 
@@ -83,6 +84,10 @@ async function run(
     progress(`${section} …`)
     if (section === 'files') {
       rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    if (section === 'uploads') {
+      rows.push(...(await uploads(start, options.quick)))
       continue
     }
     if (section === 'datasets') {

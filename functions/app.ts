@@ -29,14 +29,21 @@ import { keys } from './keys.ts'
 import { models } from './models.ts'
 import { predictions } from './predictions.ts'
 import { suggestions } from './suggestions.ts'
+import { uploads } from './uploads.ts'
 
+interface Door {
+  path: string
+  guard: Guard
+  isJson: boolean | ((path: string) => boolean)
+}
 /** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
-const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
+const DOORS: readonly Door[] = [
   { path: '/v1/chat/', guard: asOwner, isJson: true },
   { path: '/v1/files', guard: asOwner, isJson: false },
   { path: '/v1/fine_tuning/', guard: asOwner, isJson: true },
   { path: '/v1/models', guard: asOwner, isJson: false },
   { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
+  { path: '/v1/uploads', guard: asOwner, isJson: path => !path.endsWith('/parts') },
   { path: '/v1/keys', guard: asAdmin, isJson: true },
 ]
 
@@ -60,11 +67,13 @@ export const createApp = (config: Config) => {
       c.set('context', context)
       const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
       if (door) c.set('owner', await door.guard(context, c.req.raw.headers))
-      await (door?.isJson ? limit(c, next) : next())
+      const isJson = typeof door?.isJson === 'function' ? door.isJson(c.req.path) : door?.isJson
+      await (isJson ? limit(c, next) : next())
       c.res.headers.set('x-request-id', id)
     })
     .route('/v1/keys', keys)
     .route('/v1/files', files)
+    .route('/v1/uploads', uploads)
     .route('/v1/fine_tuning/jobs', jobs)
     .route('/v1/fine_tuning/compare', compare)
     .route('/v1/fine_tuning/batches', batches)

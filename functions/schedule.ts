@@ -3,7 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
-import { resumeCopies } from '../shared/datasets/index.ts'
+import { resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
 import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
 import { logFailure } from './http.ts'
 
@@ -12,6 +12,7 @@ export type Duty = (context: Context, limit: number) => Promise<void>
 
 /** Every duty there is. */
 const DUTIES: Readonly<Record<string, Duty>> = {
+  uploads: sweepUploads,
   copies: resumeCopies,
   batches: advanceDueBatches,
   jobs: advanceDueJobs,

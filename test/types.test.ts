@@ -12,6 +12,8 @@ import type {
   List,
   Method,
   ModelObject,
+  UploadObject,
+  UploadPartObject,
 } from '../shared/openai/index.ts'
 
 type Page<T> = { data: T[]; has_more: boolean }
@@ -25,6 +27,8 @@ type Checkpoint = OpenAI.FineTuning.Jobs.FineTuningJobCheckpoint
 
 it('every object is one of the SDK’s', () => {
   expectTypeOf<FileObject>().toExtend<OpenAI.FileObject>()
+  expectTypeOf<UploadObject>().toExtend<OpenAI.Upload>()
+  expectTypeOf<UploadPartObject>().toExtend<OpenAI.Uploads.UploadPart>()
   expectTypeOf<Job>().toExtend<OpenAI.FineTuning.FineTuningJob>()
   expectTypeOf<JobEvent>().toExtend<OpenAI.FineTuning.FineTuningJobEvent>()
   expectTypeOf<CheckpointObject>().toExtend<Checkpoint>()

@@ -41,35 +41,23 @@ export const listFiles = (
 }
 
 /** The objects of our bucket one after the other, each opened when the one before has ended. */
-const joined = (
-  { bucket }: Context['platform'],
+export const joined = (
+  { bucket, sizedBody }: Context['platform'],
   segments: readonly Segment[],
   from: number,
 ): ReadableStream<Uint8Array> => {
-  const waiting = [...segments]
-  let skip = from
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
-  const next = async (): Promise<boolean> => {
-    while (waiting[0] && skip >= waiting[0].bytes) skip -= waiting.shift()?.bytes ?? 0
-    const segment = waiting.shift()
-    if (!segment) return false
-    const object = await bucket.get(segment.key, skip)
-    if (object?.size !== segment.bytes) throw new Error('A part of the file is not in the bucket.')
-    skip = 0
-    reader = object.body.getReader()
-    return true
-  }
-  return new ReadableStream({
-    async pull(controller) {
-      while (reader || (await next())) {
-        const { value, done } = (await reader?.read()) ?? { done: true }
-        if (!done) return controller.enqueue(value)
-        reader = undefined
-      }
-      controller.close()
-    },
-    cancel: reason => reader?.cancel(reason),
+  let before = 0
+  const pieces = segments.flatMap(({ key, bytes }) => {
+    const skipped = Math.max(0, from - before)
+    before += bytes
+    if (skipped >= bytes) return []
+    return async () => {
+      const object = await bucket.get(key, skipped)
+      if (object?.size !== bytes) throw new Error('A part of the file is not in the bucket.')
+      return object.body
+    }
   })
+  return sizedBody(pieces, Math.max(0, before - from))
 }
 
 const isInBucket = async ({ bucket }: Context['platform'], [first]: readonly Segment[]) =>

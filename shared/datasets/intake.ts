@@ -8,13 +8,8 @@ import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, type DatasetReport, type Declaration, type FilePurpose } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
-import { FILES, type FileRecord, type FileSource, type Segment } from './records.ts'
-import { createValidator, type DatasetValidator } from './validator.ts'
-
-/** Longest file name kept, in characters. */
-const LONGEST_NAME = 255
-
-export const VALIDATED_PURPOSE = 'fine-tune'
+import { FILES, type FileRecord, type FileSource, LONGEST_NAME, type Segment } from './records.ts'
+import { createValidator, type DatasetValidator, VALIDATED_PURPOSE } from './validator.ts'
 
 /** What is known of a file when its bytes are through. */
 export interface IntakeEnd {

@@ -19,14 +19,25 @@ export interface FormHandlers {
   onFileBytes(bytes: Uint8Array): Promise<void>
 }
 
-const malformed = (why: string, cause?: unknown) =>
-  new ApiError({
-    status: 400,
-    code: 'invalid_multipart',
-    param: 'file',
-    message: `The form is not valid: ${why}.`,
-    cause,
-  })
+/** What a form brings, for its errors. */
+export interface FormSubject {
+  /** The file's part of the form. */
+  param: string
+  tooLarge: (maxBytes: number) => ApiError
+}
+
+const A_FILE: FormSubject = {
+  param: 'file',
+  tooLarge: maxBytes =>
+    new ApiError({
+      status: 413,
+      code: 'body_too_large',
+      param: 'file',
+      message:
+        `The file is too large: this gateway takes files of up to ${maxBytes} bytes (limits.file). What is too large for one ` +
+        'request goes in parts of up to 64 MiB by POST /v1/uploads, or with "direct": true straight to the bucket.',
+    }),
+}
 
 const WHY: Record<MultipartError['_tag'], string> = {
   InvalidBoundary: 'the content type names no boundary',
@@ -85,6 +96,7 @@ const plainChunks = (body: ReadableStream<Uint8Array>): ChunkReader => {
  * Reads a form whose parts may come in any order.
  * @param maxBytes of the whole body; beyond it the answer is a 413.
  * @param chunks how the platform reads a body best
+ * @param subject what its errors are about
  * @throws {ApiError} When the body is no form with exactly one file.
  */
 export const readForm = async (
@@ -92,18 +104,20 @@ export const readForm = async (
   maxBytes: number,
   handlers: FormHandlers,
   chunks: (body: ReadableStream<Uint8Array>) => ChunkReader = plainChunks,
+  { param, tooLarge }: FormSubject = A_FILE,
 ): Promise<void> => {
+  const malformed = (why: string, cause?: unknown) =>
+    new ApiError({
+      status: 400,
+      code: 'invalid_multipart',
+      param,
+      message: `The form is not valid: ${why}.`,
+      cause,
+    })
   const contentType = request.headers.get('content-type') ?? ''
   if (!/^multipart\/form-data\s*;/i.test(contentType))
     throw malformed('the content type must be multipart/form-data')
-  const tooLarge = () =>
-    new ApiError({
-      status: 413,
-      code: 'body_too_large',
-      param: 'file',
-      message: `The file is too large: this gateway takes up to ${maxBytes} bytes.`,
-    })
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge()
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   if (!request.body) throw malformed('it is empty')
 
   let fault: { error: unknown } | undefined
@@ -198,7 +212,7 @@ export const readForm = async (
   }
   try {
     while (await advance()) {
-      if (received > maxBytes) throw tooLarge()
+      if (received > maxBytes) throw tooLarge(maxBytes)
       if (fault) throw fault.error
       for (const bytes of pending) await handlers.onFileBytes(bytes)
       pending = []

@@ -6,6 +6,9 @@ import type { FileObject, FilePurpose, SourceFormat } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
 import type { DatasetFormat } from '../providers/index.ts'
 
+/** Longest file name kept, in characters. */
+export const LONGEST_NAME = 255
+
 /** Where else the same bytes are. Native ids mean something only within an account. */
 export interface FileCopy {
   connection: string

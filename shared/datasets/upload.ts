@@ -4,9 +4,10 @@
  */
 import type { Context } from '../context.ts'
 import { badRequest, check, type Declaration, uploadFields } from '../openai/index.ts'
-import { openIntake, VALIDATED_PURPOSE } from './intake.ts'
+import { openIntake } from './intake.ts'
 import { type FormHandlers, readForm } from './multipart.ts'
 import type { FileRecord } from './records.ts'
+import { VALIDATED_PURPOSE } from './validator.ts'
 
 /**
  * Takes an upload (`POST /v1/files`). A dataset for fine-tuning is checked line by line as it passes.

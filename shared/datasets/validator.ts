@@ -5,6 +5,9 @@
 import { ApiError, type DatasetProblem, type DatasetReport } from '../openai/index.ts'
 import { createInspector, type InspectorOptions } from './inspector.ts'
 
+/** What is checked as a dataset. */
+export const VALIDATED_PURPOSE = 'fine-tune'
+
 /** Problems that a refusal names. */
 const MOST_TOLD = 20
 

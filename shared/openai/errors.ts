@@ -46,6 +46,7 @@ export type GatewayErrorCode =
   | 'too_few_examples'
   | 'unknown_parameter'
   | 'unknown_url'
+  | 'upload_not_found'
 
 /** Codes a provider gave that clients of the OpenAI API act on; they are passed on unchanged. */
 export const PROVIDER_ERROR_CODES = [

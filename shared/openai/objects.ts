@@ -30,6 +30,46 @@ export interface FileObject {
   tunegate?: { source_format: SourceFormat }
 }
 
+export type UploadStatus = 'pending' | 'completed' | 'cancelled' | 'expired'
+
+/** A part of an upload, as the gateway tells of it beside OpenAI's fields. */
+export interface UploadPartState {
+  id: string
+  /** From 1; only of parts that go straight to the bucket. */
+  number?: number
+  bytes: number
+  has_arrived: boolean
+  /** How a part that has not arrived gets to the bucket. */
+  method?: 'PUT'
+  url?: string
+  headers?: Record<string, string>
+  /** When the URL ends. */
+  expires_at?: number
+}
+
+export interface UploadObject {
+  id: string
+  object: 'upload'
+  /** What the file is to have. */
+  bytes: number
+  created_at: number
+  expires_at: number
+  filename: string
+  purpose: FilePurpose
+  status: UploadStatus
+  /** Once it is completed. */
+  file?: FileObject
+  /** While it is pending. */
+  tunegate?: { parts: UploadPartState[] }
+}
+
+export interface UploadPartObject {
+  id: string
+  object: 'upload.part'
+  created_at: number
+  upload_id: string
+}
+
 export type Auto<T> = 'auto' | T
 
 export interface Hyperparameters {

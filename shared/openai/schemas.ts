@@ -196,12 +196,50 @@ export const uploadFields = z.strictObject({
 })
 export type UploadFields = z.infer<typeof uploadFields>
 
+/** Bytes of a part that comes through the gateway, by OpenAI's rule. */
+export const LARGEST_PART = 64 * 1024 * 1024
+/** S3 and R2 take no more than 5 GiB in one PUT. */
+const LARGEST_DIRECT_PART = 4 * 1024 * 1024 * 1024
+/** Parts of one upload; as many as a bucket lists at a time. */
+export const MOST_PARTS = 1000
+
+export const uploadRequest = z
+  .strictObject({
+    filename: z.string().min(1),
+    purpose: z.enum(UPLOAD_PURPOSES),
+    bytes: z.int().min(1),
+    mime_type: z.string().min(1).max(255),
+    expires_after: z
+      .strictObject({ anchor: z.literal('created_at'), seconds: z.int().min(3600).max(2_592_000) })
+      .optional(),
+    /** Parts go straight to the bucket, to URLs that the answer holds. */
+    direct: z.boolean().optional(),
+    /** Bytes of each part but the last. */
+    part_size: z.int().min(1).max(LARGEST_DIRECT_PART).optional(),
+  })
+  .refine(({ direct, part_size }) => direct === true || part_size === undefined, {
+    path: ['part_size'],
+    message: 'goes with `direct: true` only: parts sent to the gateway may be of any size',
+  })
+export type UploadRequest = z.infer<typeof uploadRequest>
+
+export const completeUploadRequest = z.strictObject({
+  /** In the order in which the parts make the file. May be left out where the parts went straight to the bucket. */
+  part_ids: z.array(z.string().min(1).max(128)).min(1).max(MOST_PARTS).optional(),
+  md5: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/i, 'must be 32 hexadecimal digits')
+    .optional(),
+})
+export type CompleteUploadRequest = z.infer<typeof completeUploadRequest>
+
 export const keyRequest = z.strictObject({
   name: z.string().min(1).max(128),
   /** Keys of one owner see the same files, jobs and models; a new owner is made when absent. */
   owner: z
     .string()
-    .regex(/^[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
+    // Part of keys in the bucket, where a name of dots would lead elsewhere.
+    .regex(/^(?!\.{1,2}$)[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
     .optional(),
 })
 export const keysQuery = z.strictObject(pageQuery(100, 20))

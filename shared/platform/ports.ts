@@ -68,6 +68,19 @@ export interface MultipartUpload {
   abort(): Promise<void>
 }
 
+export interface BucketListing {
+  /** In the order of their keys' bytes. */
+  objects: { key: string; bytes: number }[]
+  hasMore: boolean
+}
+
+/** Writes one object by itself, whoever sends it. */
+export interface PresignedPut {
+  url: string
+  /** Headers that have to be sent with it. */
+  headers: Record<string, string>
+}
+
 export interface Bucket {
   put(key: string, bytes: Uint8Array): Promise<void>
   startMultipart(key: string): Promise<MultipartUpload>
@@ -75,7 +88,15 @@ export interface Bucket {
   get(key: string, from?: number): Promise<BucketObject | undefined>
   /** Bytes of an object, or undefined where there is none. */
   size(key: string): Promise<number | undefined>
-  delete(key: string): Promise<void>
+  /** Objects that are not there do no harm. */
+  delete(...keys: string[]): Promise<void>
+  /** @param after a key, which need not exist: only later ones are listed */
+  list(prefix: string, after?: string): Promise<BucketListing>
+  /**
+   * A URL that takes one object of exactly this size, and only while there is none of its key: what has been written cannot be
+   * replaced. Where a deployment has no such URLs there is no method, or no answer.
+   */
+  presignPut?(key: string, terms: { bytes: number; seconds: number }): Promise<PresignedPut | undefined>
 }
 
 /**
@@ -126,6 +147,8 @@ export interface ChunkReader {
   cancel(): Promise<void>
 }
 
+export type BodyPiece = Uint8Array | ReadableStream<Uint8Array> | (() => Promise<ReadableStream<Uint8Array>>)
+
 /** Everything the domain needs of the platform it runs on. */
 export interface Platform {
   store: Store
@@ -148,8 +171,8 @@ export interface Platform {
   chunks(body: ReadableStream<Uint8Array>): ChunkReader
   /** Whether calls still under way are ended with the request that made them. */
   endsCallsWithRequest: boolean
-  /** A request body of known length out of pieces, streamed one after the other. */
-  sizedBody(pieces: (Uint8Array | ReadableStream<Uint8Array>)[], size: number): ReadableStream<Uint8Array>
+  /** A body of known length out of pieces, streamed one after the other; those that are functions are opened when their turn comes. */
+  sizedBody(pieces: BodyPiece[], size: number): ReadableStream<Uint8Array>
   /** Lets work go on after the answer is sent. */
   defer(work: Promise<unknown>): void
 }

@@ -381,6 +381,7 @@ describe('a path that is none', () => {
     ['GET', '/v1/chat/completions', 'POST'],
     ['DELETE', '/v1/files', 'GET, POST'],
     ['PUT', '/v1/models/gpt-4.1', 'DELETE, GET'],
+    ['GET', '/v1/uploads/upload_1/parts', 'POST'],
   ])('%s %s is answered 405 with what is allowed', async (method, path, allowed) => {
     const answer = await bench.raw(path, { key: owner.key, method })
     expect(answer).toMatchObject({ status: 405, error: { code: 'method_not_allowed' } })

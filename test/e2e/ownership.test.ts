@@ -18,6 +18,10 @@ interface Things {
   model: string
   spareModel: string
   checkpoint: string
+  /** Pending. */
+  upload: string
+  part: string
+  spareUpload: string
 }
 const UNKNOWN: Things = {
   file: 'file-none',
@@ -28,6 +32,9 @@ const UNKNOWN: Things = {
   model: 'ft:gpt-4.1-mini-2025-04-14:sandbox::none',
   spareModel: 'ft:gpt-4.1-mini-2025-04-14:sandbox::none',
   checkpoint: 'ft:gpt-4.1-mini-2025-04-14:sandbox::none:ckpt-step-10',
+  upload: 'upload_none',
+  part: 'part_none',
+  spareUpload: 'upload_none',
 }
 
 let mine: Owner
@@ -46,6 +53,9 @@ const make = async (): Promise<Things> => {
     hyperparameters: { n_epochs: 50, batch_size: 1 },
   })
   await jobWhen(client, job.id, ({ status }) => status === 'running')
+  const params = { filename: 'x', purpose: 'batch', bytes: 1, mime_type: 'text/plain' } as const
+  const [upload, spareUpload] = [await client.uploads.create(params), await client.uploads.create(params)]
+  const part = await client.uploads.parts.create(upload.id, { data: new File(['x'], 'x') })
   return {
     file: file.id,
     spareFile: spareFile.id,
@@ -55,6 +65,9 @@ const make = async (): Promise<Things> => {
     model: done.fine_tuned_model,
     spareModel: spare.fine_tuned_model,
     checkpoint: `${done.fine_tuned_model}:ckpt-step-50`,
+    upload: upload.id,
+    part: part.id,
+    spareUpload: spareUpload.id,
   }
 }
 
@@ -68,6 +81,12 @@ const form = () => {
   const data = new FormData()
   data.set('purpose', 'fine-tune')
   data.set('file', datasetFile())
+  return data
+}
+
+const partForm = () => {
+  const data = new FormData()
+  data.set('data', new File(['y'], 'y'))
   return data
 }
 
@@ -98,6 +117,8 @@ const NAMING: Route[] = [
     t => `/v1/fine_tuning/jobs/${t.job}/resume`,
     () => ({ method: 'POST' }),
   ],
+  ['GET /v1/uploads/{id}', t => `/v1/uploads/${t.upload}`],
+  ['POST /v1/uploads/{id}/parts', t => `/v1/uploads/${t.upload}/parts`, () => ({ body: partForm() })],
   [
     'POST /v1/fine_tuning/jobs, training_file',
     () => '/v1/fine_tuning/jobs',
@@ -134,6 +155,12 @@ const ENDING: Route[] = [
     t => `/v1/fine_tuning/jobs/${t.job}/cancel`,
     () => ({ method: 'POST' }),
   ],
+  [
+    'POST /v1/uploads/{id}/complete',
+    t => `/v1/uploads/${t.upload}/complete`,
+    t => ({ body: { part_ids: [t.part] } }),
+  ],
+  ['POST /v1/uploads/{id}/cancel', t => `/v1/uploads/${t.spareUpload}/cancel`, () => ({ method: 'POST' })],
   ['DELETE /v1/files/{id}', t => `/v1/files/${t.spareFile}`, () => ({ method: 'DELETE' })],
   ['DELETE /v1/models/{model}', t => `/v1/models/${t.spareModel}`, () => ({ method: 'DELETE' })],
 ]
@@ -141,6 +168,11 @@ const ENDING: Route[] = [
 const OPEN: Route[] = [
   ['POST /v1/files', () => '/v1/files', () => ({ body: form() })],
   ['GET /v1/files', () => '/v1/files'],
+  [
+    'POST /v1/uploads',
+    () => '/v1/uploads',
+    () => ({ body: { filename: 'x', purpose: 'batch', bytes: 1, mime_type: 'text/plain' } }),
+  ],
   ['GET /v1/fine_tuning/jobs', () => '/v1/fine_tuning/jobs'],
   ['GET /v1/models', () => '/v1/models'],
   ['POST /v1/chat/completions', () => '/v1/chat/completions', () => ({ body: chat('gpt-4.1-mini') })],

@@ -331,12 +331,7 @@ describe("a provider's own lines", () => {
       { prompt: [], completion: 'b' },
       [['prompt', 'not_in_format']],
     ],
-    [
-      'a weight beside',
-      'prompt_completion',
-      { prompt: 'a', completion: 'b', weight: 2 },
-      [['', undefined]],
-    ],
+    ['a weight beside', 'prompt_completion', { prompt: 'a', completion: 'b', weight: 2 }, [['', undefined]]],
   ])('%s has no place, or is none', (_, format, line, expected) => {
     const { losses, example } = READERS[format](line as Record<string, unknown>)
     expect(losses.map(({ path, code }) => [path, code])).toEqual(expected)

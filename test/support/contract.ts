@@ -157,6 +157,45 @@ export const bucketContract = (name: string, open: () => Bucket): void => {
       )
     })
 
+    it('has nothing to read at the very end', async () => {
+      const bucket = open()
+      await bucket.put('contract/end', pattern(10))
+      await bucket.put('contract/empty', new Uint8Array())
+      expect(await bytesOf(bucket, 'contract/empty')).toEqual({ size: 0, bytes: new Uint8Array() })
+      expect(await bucket.size('contract/empty')).toBe(0)
+    })
+
+    it('lists what begins alike, by its key, after any key', async () => {
+      const bucket = open()
+      const sizes = { 'contract/list/b': 2, 'contract/list/a': 1, 'contract/list/c/ü &<>"': 3 }
+      for (const [key, size] of Object.entries(sizes)) await bucket.put(key, pattern(size))
+      await bucket.put('contract/listed', pattern(1))
+      const listed = async (after?: string) => {
+        const { objects, hasMore } = await bucket.list('contract/list/', after)
+        expect(hasMore).toBe(false)
+        return objects.map(({ key, bytes }) => [key.slice('contract/list/'.length), bytes])
+      }
+      const all = [
+        ['a', 1],
+        ['b', 2],
+        ['c/ü &<>"', 3],
+      ]
+      expect(await listed()).toEqual(all)
+      expect(await listed('contract/list/a')).toEqual(all.slice(1))
+      expect(await listed('contract/list/aa')).toEqual(all.slice(1))
+      expect(await listed('contract/list/d')).toEqual([])
+      expect(await bucket.list('contract/none/')).toEqual({ objects: [], hasMore: false })
+    })
+
+    it('deletes many at once, those that are not there included', async () => {
+      const bucket = open()
+      const keys = Array.from({ length: 12 }, (_, n) => `contract/many/${n}`)
+      for (const key of keys) await bucket.put(key, pattern(1))
+      await bucket.delete(...keys.slice(1), 'contract/many/none')
+      expect((await bucket.list('contract/many/')).objects).toEqual([{ key: 'contract/many/0', bytes: 1 }])
+      await bucket.delete()
+    })
+
     it('leaves nothing of an aborted upload', async () => {
       const bucket = open()
       const upload = await bucket.startMultipart('contract/aborted')

@@ -48,7 +48,7 @@ function JSON_TYPE() {
   return { 'content-type': 'application/json' }
 }
 
-export const bindings = env as unknown as Bindings
+export const bindings = env as unknown as Required<Pick<Bindings, 'BUCKET'>> & Bindings
 
 export interface GatewayOptions {
   config?: Partial<Config>

@@ -5,6 +5,7 @@ import { refusalOf, type Wire } from '../authentication.ts'
 import { type Env, rawRequest } from '../raw-request.ts'
 import { ALGORITHM, decode, parseQuery, type RawRequest } from '../sigv4.ts'
 import type { Call } from './call.ts'
+import { corsHeaders, deleteCors, getCors, preflight, putCors } from './cors.ts'
 import { refusalError, S3Error } from './errors.ts'
 import { bucketLocation, headBucket, listBuckets, listObjects } from './listing.ts'
 import { abortUpload, completeUpload, createUpload, listParts, listUploads, uploadPart } from './multipart.ts'
@@ -27,6 +28,9 @@ const OPERATIONS: readonly Operation[] = [
   { method: 'GET', on: 'service', run: listBuckets },
   { method: 'GET', on: 'bucket', marker: 'uploads', run: listUploads },
   { method: 'GET', on: 'bucket', marker: 'location', run: bucketLocation },
+  { method: 'PUT', on: 'bucket', marker: 'cors', run: putCors },
+  { method: 'GET', on: 'bucket', marker: 'cors', run: getCors },
+  { method: 'DELETE', on: 'bucket', marker: 'cors', run: deleteCors },
   { method: 'GET', on: 'bucket', run: listObjects },
   { method: 'HEAD', on: 'bucket', run: headBucket },
   { method: 'POST', on: 'object', marker: 'uploads', run: createUpload },
@@ -43,7 +47,6 @@ const OPERATIONS: readonly Operation[] = [
 /** Parts of S3 that are asked for in the query (or a header) and that the sandbox does not have. */
 const ABSENT_QUERIES = [
   'acl',
-  'cors',
   'delete',
   'lifecycle',
   'policy',
@@ -63,14 +66,20 @@ export function s3Routes(store: Store): Hono<Env> {
     const response = answer(store, request, requestId)
     response.headers.set('x-amz-request-id', requestId)
     response.headers.set('x-amz-id-2', 'sandbox')
+    for (const [name, value] of Object.entries(corsHeaders(store, bucketIn(request), request)))
+      response.headers.set(name, value)
     return response
   })
   return app
 }
 
+const resourceOf = ({ path }: RawRequest): string => path.slice(PREFIXES.s3.length) || '/'
+const bucketIn = (request: RawRequest): string => resourceOf(request).split('/')[1] ?? ''
+
 function answer(store: Store, request: RawRequest, requestId: string): Response {
-  const resource = request.path.slice(PREFIXES.s3.length) || '/'
+  const resource = resourceOf(request)
   try {
+    if (request.method === 'OPTIONS') return preflight(store, bucketIn(request), request)
     return run(store, request, resource)
   } catch (error) {
     const refusal = errorOf(error)

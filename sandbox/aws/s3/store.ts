@@ -30,6 +30,16 @@ export interface MultipartUpload {
   parts: Map<number, Part>
 }
 
+/** What pages of other origins may do. Origins and headers may hold one `*`. */
+export interface CorsRule {
+  origins: string[]
+  methods: string[]
+  headers: string[]
+  exposed: string[]
+  /** Seconds that a browser remembers the answer. */
+  maxAge: number | undefined
+}
+
 export type Bucket = Map<string, StoredObject>
 
 const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest()
@@ -44,6 +54,8 @@ export function etagOfParts(parts: readonly Part[]): string {
 
 export class Store {
   readonly uploads = new Map<string, MultipartUpload>()
+  /** Rules by bucket. */
+  readonly cors = new Map<string, CorsRule[]>()
   readonly #buckets = new Map<string, Bucket>()
 
   constructor() {
@@ -53,6 +65,7 @@ export class Store {
   /** Back to one empty bucket. */
   clear(): void {
     this.uploads.clear()
+    this.cors.clear()
     this.#buckets.clear()
     this.#buckets.set(BUCKET, new Map())
   }

@@ -5,6 +5,9 @@
 import type { R2Bucket, R2UploadedPart } from '@cloudflare/workers-types'
 import type { Bucket } from '../ports.ts'
 
+/** Keys in one call. */
+const MOST_DELETED = 1000
+
 export const createR2Bucket = (r2: R2Bucket): Bucket => ({
   async put(key, bytes) {
     await r2.put(key, bytes)
@@ -30,5 +33,15 @@ export const createR2Bucket = (r2: R2Bucket): Bucket => ({
       : undefined
   },
   size: async key => (await r2.head(key))?.size,
-  delete: key => r2.delete(key),
+  async delete(...keys) {
+    for (let start = 0; start < keys.length; start += MOST_DELETED)
+      await r2.delete(keys.slice(start, start + MOST_DELETED))
+  },
+  async list(prefix, after) {
+    const { objects, truncated } = await r2.list({
+      prefix,
+      ...(after !== undefined && { startAfter: after }),
+    })
+    return { objects: objects.map(({ key, size }) => ({ key, bytes: size })), hasMore: truncated }
+  },
 })

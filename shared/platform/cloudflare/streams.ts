@@ -17,7 +17,8 @@ interface FillingReader {
 export const sizedBody: Platform['sizedBody'] = (pieces, size) => {
   const { readable, writable } = new FixedLengthStream(size)
   const pump = async () => {
-    for (const piece of pieces) {
+    for (const each of pieces) {
+      const piece = typeof each === 'function' ? await each() : each
       if (piece instanceof ReadableStream) await piece.pipeTo(writable, { preventClose: true })
       else {
         const writer = writable.getWriter()

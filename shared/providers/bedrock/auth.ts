@@ -5,14 +5,10 @@
  */
 import { AwsV4Signer } from 'aws4fetch'
 import { ApiError } from '../../openai/index.ts'
+import { PAYLOAD_HEADER, signingTime } from '../../platform/index.ts'
 import type { AuthTools, ProviderRequest, Settings } from '../provider.ts'
 import { isOwnUrl, regionOf } from './hosts.ts'
 import { type Setting, wrongSetting } from './settings.ts'
-
-/** S3 wants to be told what it is to take for the body's hash; no other service of ours is sent this header. */
-const PAYLOAD_HEADER = 'x-amz-content-sha256'
-/** For every request to S3: parts and streams are not read twice to be hashed. TLS protects them on the way. */
-export const S3_HEADERS = { [PAYLOAD_HEADER]: 'UNSIGNED-PAYLOAD' } as const
 
 /** Keys derived from a secret for a day, a region and a service: four of the five HMACs of a signature. */
 const derivedKeys = new Map<string, ArrayBuffer>()
@@ -30,8 +26,6 @@ const assertPrintable = (settings: Settings) => {
 /** Long-term keys have no token; one found in the environment (every Lambda has one) belongs to another key. */
 const tokenFor = (accessKeyId: string, token: string | undefined) =>
   accessKeyId.startsWith('AKIA') ? undefined : token
-
-const timestamp = (now: number) => new Date(now).toISOString().replace(/[:-]|\.\d{3}/g, '')
 
 /** Which URLs a request may have, told by what it is. */
 const isOurs = (settings: Settings, { url }: ProviderRequest, isS3: boolean) =>
@@ -71,7 +65,7 @@ export const authorise = async (
     secretAccessKey,
     service: isS3 ? 's3' : 'bedrock',
     region: regionOf(settings),
-    datetime: timestamp(now()),
+    datetime: signingTime(now()),
     cache: derivedKeys,
     ...(token && { sessionToken: token }),
     // A stream only goes to S3, where the header stands in for it.

@@ -7,11 +7,11 @@
  */
 import * as z from 'zod'
 import type { ErrorCode } from '../../openai/index.ts'
+import { xmlText } from '../../platform/index.ts'
 import type { Answer } from '../../transport.ts'
 import { parseJson } from '../json.ts'
 import type { Fault } from '../provider.ts'
 import type { Setting } from './settings.ts'
-import { textOf } from './xml.ts'
 
 /** Names by which the connection's own credentials are refused, and the setting that is most likely wrong. */
 const CREDENTIALS: Record<string, Setting> = {
@@ -95,8 +95,8 @@ const read = ({ headers, bytes }: Answer): Said => {
   // Only what is named here is taken: S3 repeats key ids and what was signed.
   const xml = decoder.decode(bytes)
   return {
-    name: word(textOf(xml, 'Code')) ?? word(headers.get('x-amzn-errortype')),
-    message: textOf(xml, 'Message'),
+    name: word(xmlText(xml, 'Code')) ?? word(headers.get('x-amzn-errortype')),
+    message: xmlText(xml, 'Message'),
   }
 }
 

@@ -1,7 +1,8 @@
 /** Datasets in S3. A file's id is where it is: `s3://bucket/key`. */
 import { notFound } from '../../openai/index.ts'
+import type { S3Location } from '../../platform/index.ts'
 import type { Channel, Provider, UploadedFile } from '../provider.ts'
-import { parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
+import { parseS3Uri, s3Uri } from './hosts.ts'
 import { partsOf } from './parts.ts'
 import {
   listingOf,

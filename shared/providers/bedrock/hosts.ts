@@ -4,6 +4,16 @@
  * @module
  */
 import { badRequest } from '../../openai/index.ts'
+import {
+  isBucketName,
+  isDots,
+  isS3Location,
+  percentEncode,
+  type Query,
+  type S3Location,
+  s3ObjectUrl,
+  urlBelow,
+} from '../../platform/index.ts'
 import type { Settings } from '../provider.ts'
 import { wrongSetting } from './settings.ts'
 
@@ -32,28 +42,6 @@ export const baseOf = (settings: Settings, service: Service): URL => {
   return new URL(configured)
 }
 
-/** Percent-encodes all but RFC 3986's unreserved characters, as signatures have it. */
-export const encode = (text: string): string =>
-  encodeURIComponent(text).replace(/[!'()*]/g, char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
-
-/** A URL parser resolves these even when they are percent-encoded. */
-const isDots = (segment: string) => segment === '.' || segment === '..'
-
-export type Query = Record<string, string | number | undefined>
-
-/** Spaces as `%20`: what `+` means in a query is read differently by different services. */
-const search = (query: Query): string =>
-  Object.entries(query)
-    .flatMap(([name, value]) => (value === undefined ? [] : [`${encode(name)}=${encode(String(value))}`]))
-    .join('&')
-
-const below = (base: URL, path: string, query: Query): URL => {
-  const url = new URL(base)
-  url.pathname = `${base.pathname.replace(/\/+$/, '')}/${path}`
-  url.search = search(query)
-  return url
-}
-
 /**
  * A URL of Bedrock's. Each segment stays one: an ARN's `:` and `/` are percent-encoded (unencoded, the answer is
  * `UnknownOperationException`, once even with status 200).
@@ -66,43 +54,27 @@ export const urlOf = (
 ): URL => {
   if (segments.some(segment => segment === '' || isDots(segment)))
     throw badRequest(null, 'This is no id that Bedrock could have.')
-  return below(baseOf(settings, service), segments.map(encode).join('/'), query)
+  return urlBelow(baseOf(settings, service), segments.map(percentEncode).join('/'), query)
 }
-
-export interface S3Location {
-  bucket: string
-  key: string
-}
-
-/** S3's rules for names of buckets. @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
-const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
-export const isBucket = (name: string) => BUCKET.test(name) && !name.includes('..')
 
 /** `s3://bucket/key` → its halves, or undefined when it is none or could be read as another place. */
 export const parseS3Uri = (uri: string): S3Location | undefined => {
   const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/s.exec(uri) ?? []
-  return isBucket(bucket) && key !== '' && !key.split('/').some(isDots) ? { bucket, key } : undefined
+  return key !== '' && isS3Location({ bucket, key }) ? { bucket, key } : undefined
 }
 
 export const s3Uri = ({ bucket, key }: S3Location) => `s3://${bucket}/${key}`
 
-/**
- * A URL of an object, or with an empty key of its bucket. On AWS's hosts the bucket is part of the host, as AWS
- * recommends, unless a dot in its name would miss the wildcard certificate; elsewhere it is part of the path.
- */
-export const objectUrl = (settings: Settings, { bucket, key }: S3Location, query: Query = {}): URL => {
-  if (!isBucket(bucket) || key.split('/').some(isDots)) throw badRequest(null, 'This is no place in S3.')
-  const base = baseOf(settings, 's3')
-  const path = key.split('/').map(encode).join('/')
-  if (settings.s3Url || bucket.includes('.')) return below(base, `${bucket}/${path}`, query)
-  base.hostname = `${bucket}.${base.hostname}`
-  return below(base, path, query)
+/** A URL of an object, or with an empty key of its bucket. On AWS's hosts the bucket is part of the host. */
+export const objectUrl = (settings: Settings, location: S3Location, query: Query = {}): URL => {
+  if (!isS3Location(location)) throw badRequest(null, 'This is no place in S3.')
+  return s3ObjectUrl(baseOf(settings, 's3'), location, query, settings.s3Url ? 'path' : 'host')
 }
 
 /** Whether a URL is one of the connection's: nothing else is ever signed. */
 export const isOwnUrl = (settings: Settings, service: Service, url: URL): boolean => {
   const base = baseOf(settings, service)
   const bucket = service === 's3' && !settings.s3Url ? url.hostname.slice(0, -base.hostname.length - 1) : ''
-  if (isBucket(bucket) && !bucket.includes('.')) base.hostname = `${bucket}.${base.hostname}`
+  if (isBucketName(bucket) && !bucket.includes('.')) base.hostname = `${bucket}.${base.hostname}`
   return url.origin === base.origin && url.pathname.startsWith(base.pathname.replace(/\/*$/, '/'))
 }

@@ -5,6 +5,7 @@
  */
 import * as z from 'zod'
 import { badRequest, JOB_LABEL } from '../../openai/index.ts'
+import type { Query } from '../../platform/index.ts'
 import {
   type Channel,
   type Dropped,
@@ -17,7 +18,7 @@ import {
 } from '../provider.ts'
 import { foundationIdOf, resourceId } from './arns.ts'
 import { baseOf, familyOf, trainableId } from './bases.ts'
-import { type Query, s3Uri, urlOf } from './hosts.ts'
+import { s3Uri, urlOf } from './hosts.ts'
 import { fromNative, toNative } from './hyperparameters.ts'
 import { jobNameOf, modelNameOf, tagsOf, tokenOf } from './names.ts'
 import { toOptions } from './options.ts'

@@ -4,8 +4,9 @@
  * @module
  */
 import { ApiError } from '../../openai/index.ts'
+import type { S3Location } from '../../platform/index.ts'
 import { type Channel, ProviderFault } from '../provider.ts'
-import { parseS3Uri, type S3Location, s3Uri } from './hosts.ts'
+import { parseS3Uri, s3Uri } from './hosts.ts'
 import { listingOf, toList, xmlOf } from './s3.ts'
 
 /** A job's folder below its output location. Its other contents are models and logs of Bedrock's own. */

@@ -1,47 +1,52 @@
 /**
- * The few calls of S3 that datasets need, as requests and readers of answers.
- * @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+ * The few calls of S3 that datasets need, for the connection's bucket.
  * @module
  */
+import {
+  abortUpload,
+  completeUpload,
+  deleteObject,
+  getObject,
+  headObject,
+  listObjects,
+  putObject,
+  type S3Call,
+  type S3Location,
+  startUpload,
+  uploadPart,
+} from '../../platform/index.ts'
 import type { Answer } from '../../transport.ts'
 import type { ProviderRequest, Settings } from '../provider.ts'
-import { rangeFrom } from '../range.ts'
-import { S3_HEADERS } from './auth.ts'
-import { objectUrl, type Query, type S3Location } from './hosts.ts'
-import { escaped, innerOf, textOf } from './xml.ts'
+import { objectUrl } from './hosts.ts'
 
-type Method = ProviderRequest['method']
+export { isCompleted, listingOf, uploadIdOf } from '../../platform/index.ts'
 
 const request = (
   settings: Settings,
-  method: Method,
   location: S3Location,
-  query: Query = {},
-  headers: Record<string, string> = {},
+  { method, query, headers, body }: S3Call,
 ): ProviderRequest => ({
   method,
   url: objectUrl(settings, location, query),
-  headers: { ...S3_HEADERS, ...headers },
+  headers,
+  ...(body !== undefined && { body }),
   repeat: 'always',
 })
 
-const JSONL = { 'content-type': 'application/jsonl' }
+const JSONL = 'application/jsonl'
 
-export const toHead = (settings: Settings, location: S3Location) => request(settings, 'HEAD', location)
+export const toHead = (settings: Settings, location: S3Location) => request(settings, location, headObject())
 /** @param from the byte to begin at */
 export const toGet = (settings: Settings, location: S3Location, from?: number) =>
-  request(settings, 'GET', location, {}, rangeFrom(from).headers)
-export const toDelete = (settings: Settings, location: S3Location) => request(settings, 'DELETE', location)
+  request(settings, location, getObject(from))
+export const toDelete = (settings: Settings, location: S3Location) =>
+  request(settings, location, deleteObject())
 
-export const toPut = (
-  settings: Settings,
-  location: S3Location,
-  body: Uint8Array<ArrayBuffer>,
-): ProviderRequest => ({ ...request(settings, 'PUT', location, {}, JSONL), body })
+export const toPut = (settings: Settings, location: S3Location, body: Uint8Array<ArrayBuffer>) =>
+  request(settings, location, putObject(body, JSONL))
 
-/** Begins an upload in parts. Begun twice, the one that is not used holds nothing. */
 export const toStart = (settings: Settings, location: S3Location) =>
-  request(settings, 'POST', location, { uploads: '' }, JSONL)
+  request(settings, location, startUpload(JSONL))
 
 export interface Upload extends S3Location {
   id: string
@@ -57,71 +62,20 @@ export const toPart = (
   number: number,
   body: Uint8Array<ArrayBuffer>,
   md5?: string,
-): ProviderRequest => ({
-  ...request(
-    settings,
-    'PUT',
-    upload,
-    { partNumber: number, uploadId: upload.id },
-    md5 === undefined ? {} : { 'content-md5': md5 },
-  ),
-  body,
-})
+) => request(settings, upload, uploadPart(upload.id, number, body, md5))
 
 /** @param tags of the parts, in order, as S3 gave them */
-export const toComplete = (settings: Settings, upload: Upload, tags: readonly string[]): ProviderRequest => ({
-  ...request(settings, 'POST', upload, { uploadId: upload.id }, { 'content-type': 'application/xml' }),
-  body:
-    '<?xml version="1.0" encoding="UTF-8"?>' +
-    '<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">' +
-    tags
-      .map((tag, index) => `<Part><ETag>${escaped(tag)}</ETag><PartNumber>${index + 1}</PartNumber></Part>`)
-      .join('') +
-    '</CompleteMultipartUpload>',
-})
+export const toComplete = (settings: Settings, upload: Upload, tags: readonly string[]) =>
+  request(settings, upload, completeUpload(upload.id, tags))
 
-/** Gives up an upload: the parts so far would be paid for until someone finds them. */
 export const toAbort = (settings: Settings, upload: Upload): ProviderRequest => ({
-  ...request(settings, 'DELETE', upload, { uploadId: upload.id }),
+  ...request(settings, upload, abortUpload(upload.id)),
   tidies: true,
 })
 
 /** @param after a key: only later ones are listed, in the order of their bytes */
-export const toList = (
-  settings: Settings,
-  bucket: string,
-  prefix: string,
-  limit: number,
-  after?: string,
-): ProviderRequest =>
-  request(
-    settings,
-    'GET',
-    { bucket, key: '' },
-    { 'list-type': 2, 'max-keys': limit, prefix, 'start-after': after },
-  )
+export const toList = (settings: Settings, bucket: string, prefix: string, limit: number, after?: string) =>
+  request(settings, { bucket, key: '' }, listObjects(prefix, limit, after))
 
 const decoder = new TextDecoder()
 export const xmlOf = ({ bytes }: Pick<Answer, 'bytes'>): string => decoder.decode(bytes)
-
-export const uploadIdOf = (xml: string): string | undefined => textOf(xml, 'UploadId') || undefined
-
-/**
- * Whether a completion failed though its status is 200: S3 sends the status before it has put the parts together.
- * @see https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
- */
-export const isCompleted = (xml: string): boolean =>
-  innerOf(xml, 'CompleteMultipartUploadResult').length === 1
-
-export interface Listing {
-  items: { key: string; bytes: number }[]
-  hasMore: boolean
-}
-
-export const listingOf = (xml: string): Listing => ({
-  items: innerOf(xml, 'Contents').map(contents => ({
-    key: textOf(contents, 'Key') ?? '',
-    bytes: Number(textOf(contents, 'Size') ?? Number.NaN),
-  })),
-  hasMore: textOf(xml, 'IsTruncated') === 'true',
-})

@@ -1,8 +1,8 @@
 /** Uploads to S3, as their steps. */
+import { isBucketName, type S3Location } from '../../platform/index.ts'
 import type { Answer } from '../../transport.ts'
 import { type Channel, ProviderFault, type Settings, unansweredFault } from '../provider.ts'
 import { toFault } from './faults.ts'
-import { isBucket, type S3Location } from './hosts.ts'
 import { isCompleted, toComplete, toHead, toStart, type Upload, uploadIdOf, xmlOf } from './s3.ts'
 import { wrongSetting } from './settings.ts'
 
@@ -10,7 +10,7 @@ import { wrongSetting } from './settings.ts'
 export const cornerOf = ({ bucket, prefix = '' }: Settings): { bucket: string; folder: string } => {
   if (!bucket)
     throw wrongSetting('bucket', "is missing: datasets and results go to a bucket in the job's region")
-  if (!isBucket(bucket)) throw wrongSetting('bucket', 'is not the name of a bucket')
+  if (!isBucketName(bucket)) throw wrongSetting('bucket', 'is not the name of a bucket')
   const folder = prefix.replace(/^\/+|\/+$/g, '')
   return { bucket, folder: folder === '' ? '' : `${folder}/` }
 }

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { escapeXml, xmlElements, xmlText } from '../../../shared/platform/index.ts'
 import { files } from '../../../shared/providers/bedrock/files.ts'
 import { PART_BYTES, partsOf } from '../../../shared/providers/bedrock/parts.ts'
 import { isCompleted, listingOf, uploadIdOf } from '../../../shared/providers/bedrock/s3.ts'
-import { escaped, innerOf, textOf } from '../../../shared/providers/bedrock/xml.ts'
 import { ProviderFault, type ProviderRequest } from '../../../shared/providers/provider.ts'
 import { cutAt, joined, readAll, streamOf } from '../support/bytes.ts'
 import { channelTo, errorOf, type Reply, SETTINGS } from './support.ts'
@@ -292,19 +292,19 @@ describe('XML as S3 writes it', () => {
     ['<a>', 'a', undefined],
     ['not xml', 'a', undefined],
   ])('%s', (text, name, expected) => {
-    expect(textOf(text, name)).toBe(expected)
+    expect(xmlText(text, name)).toBe(expected)
   })
 
   it('text comes back as it was', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), text => {
-        expect(textOf(`<t>${escaped(text)}</t>`, 't')).toBe(text)
+        expect(xmlText(`<t>${escapeXml(text)}</t>`, 't')).toBe(text)
       }),
     )
   })
 
   it('is read for what is needed', () => {
-    expect(innerOf('<r><c><k>1</k></c>\n<c><k>2</k></c></r>', 'c')).toEqual(['<k>1</k>', '<k>2</k>'])
+    expect(xmlElements('<r><c><k>1</k></c>\n<c><k>2</k></c></r>', 'c')).toEqual(['<k>1</k>', '<k>2</k>'])
     expect(uploadIdOf(xml('R', '<UploadId>a/b+c==</UploadId>'))).toBe('a/b+c==')
     expect(uploadIdOf('')).toBeUndefined()
     expect(isCompleted(xml('CompleteMultipartUploadResult', ''))).toBe(true)

@@ -120,8 +120,15 @@ export const memoryBucket = (): MemoryBucket => {
       return bytes && { body: streamOf([bytes.subarray(from)]), size: bytes.length }
     },
     size: async key => bucket.objects.get(key)?.length,
-    async delete(key) {
-      bucket.objects.delete(key)
+    async delete(...keys) {
+      for (const key of keys) bucket.objects.delete(key)
+    },
+    async list(prefix, after = '') {
+      const objects = [...bucket.objects]
+        .filter(([key]) => key.startsWith(prefix) && key > after)
+        .map(([key, bytes]) => ({ key, bytes: bytes.length }))
+        .sort((a, b) => (a.key < b.key ? -1 : 1))
+      return { objects, hasMore: false }
     },
   }
   return bucket
@@ -206,7 +213,10 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
       new ReadableStream<Uint8Array>({
         async start(controller) {
           const bytes = await Promise.all(
-            pieces.map(piece => (piece instanceof ReadableStream ? readAll(piece) : piece)),
+            pieces.map(async each => {
+              const piece = typeof each === 'function' ? await each() : each
+              return piece instanceof ReadableStream ? readAll(piece) : piece
+            }),
           )
           const all = joined(bytes)
           if (all.length !== size) controller.error(new Error(`${all.length} bytes, announced as ${size}`))

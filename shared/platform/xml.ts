@@ -16,18 +16,18 @@ const unescaped = (text: string): string =>
     return ENTITIES[name ?? ''] ?? all
   })
 
-export const escaped = (text: string): string =>
+export const escapeXml = (text: string): string =>
   text.replace(/[&<>"]/g, char => `&${Object.entries(ENTITIES).find(([, sign]) => sign === char)?.[0]};`)
 
 /** What stands inside each element of a name, in order. */
-export const innerOf = (xml: string, name: string): string[] =>
+export const xmlElements = (xml: string, name: string): string[] =>
   Array.from(
     xml.matchAll(new RegExp(`<${name}(?:\\s[^>]*)?>([^]*?)</${name}\\s*>`, 'g')),
     ([, inner = '']) => inner,
   )
 
 /** The text of the first element of a name. */
-export const textOf = (xml: string, name: string): string | undefined => {
-  const [inner] = innerOf(xml, name)
+export const xmlText = (xml: string, name: string): string | undefined => {
+  const [inner] = xmlElements(xml, name)
   return inner === undefined ? undefined : unescaped(inner)
 }
