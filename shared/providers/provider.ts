@@ -239,10 +239,14 @@ export type ChatBody = Record<string, unknown> & {
 }
 
 /** An answer in OpenAI's shape: a `chat.completion`, or an event stream that is whole only if it ends in `[DONE]`. */
-export type ChatAnswer =
+export type ChatAnswer = (
   | { kind: 'whole'; headers: Headers; bytes: Uint8Array<ArrayBuffer> }
   /** `isRaw`: the body as `fetch` gave it, which the platform can pass on by its own means. */
   | { kind: 'stream'; headers: Headers; body: ReadableStream<Uint8Array>; isRaw?: true }
+) & {
+  /** Fields of the request that the model did not get: `logprobs`, `messages[0].name`. */
+  dropped?: readonly string[]
+}
 
 /** Where a tuned model can be called, or is about to be. */
 export interface NativeDeployment {

@@ -131,3 +131,49 @@ describe.each(PROVIDERS)('$provider', ({ provider, model, isDeployed }) => {
     expect(await client.files.delete(training.id)).toEqual({ id: training.id, object: 'file', deleted: true })
   })
 })
+
+describe('what a completion was answered without', () => {
+  const messages = [{ role: 'user' as const, content: 'hello', name: 'Ann' }]
+  const ask = async (provider: string, model: string, fields: object) => {
+    const client = await startGateway({ variables: await providerVariables(SANDBOX) }).client()
+    const body = { model: `${provider}/${model}`, messages, logprobs: true, ...fields }
+    return {
+      plain: { ...body, stream: false as const },
+      streamed: { ...body, stream: true as const },
+      client,
+    }
+  }
+
+  it.each([
+    { provider: 'vertex_ai', model: 'gemini-3.5-flash' },
+    { provider: 'bedrock', model: 'amazon.nova-lite-v1:0' },
+  ])('is named in a header at $provider, plain and streamed', async ({ provider, model }) => {
+    const { client, plain, streamed } = await ask(provider, model, { drop_params: true })
+    const whole = await client.chat.completions.create(plain).withResponse()
+    expect(whole.data.choices[0]?.message.content).toEqual(expect.any(String))
+    expect(whole.response.headers.get('x-tunegate-dropped-params')).toBe('logprobs, messages[].name')
+    const stream = await client.chat.completions.create(streamed).withResponse()
+    expect(stream.response.headers.get('x-tunegate-dropped-params')).toBe('logprobs, messages[].name')
+    let finish: string | null = null
+    for await (const chunk of stream.data) finish = chunk.choices[0]?.finish_reason ?? finish
+    expect(finish).toBe('stop')
+  })
+
+  it.each([
+    { provider: 'vertex_ai', model: 'gemini-3.5-flash' },
+    { provider: 'bedrock', model: 'amazon.nova-lite-v1:0' },
+  ])('is refused at $provider where that was not asked for', async ({ provider, model }) => {
+    const { client, plain } = await ask(provider, model, {})
+    await expect(client.chat.completions.create(plain)).rejects.toMatchObject({
+      status: 400,
+      code: 'unsupported_parameter',
+      param: 'logprobs',
+    })
+  })
+
+  it('is nothing where the provider takes all of it', async () => {
+    const { client, plain } = await ask('openai', 'gpt-4.1-mini', { drop_params: true, logprobs: null })
+    const { response } = await client.chat.completions.create(plain).withResponse()
+    expect(response.headers.has('x-tunegate-dropped-params')).toBe(false)
+  })
+})
