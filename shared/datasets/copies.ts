@@ -1,10 +1,9 @@
 /**
- * One dataset, many places: brings a file to where a job needs it, and takes a provider's own files in.
+ * One dataset, many places: brings a file to where a job needs it.
  * @module
  */
 import type { Context } from '../context.ts'
-import { badRequest, type FilePurpose } from '../openai/index.ts'
-import { bytesToBase62 } from '../platform/index.ts'
+import { badRequest } from '../openai/index.ts'
 import { type Connection, type DatasetFormat, ProviderFault } from '../providers/index.ts'
 import { convert, type LineLoss, type Survey, survey } from './convert.ts'
 import { readFile } from './files.ts'
@@ -102,36 +101,4 @@ export const ensureCopy = async (
     ],
   }))
   return { id, dropped: found.losses }
-}
-
-/** The same file is always adopted under the same id, however often and from wherever it is asked for. */
-const adoptedId = async (account: string, nativeId: string): Promise<string> => {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${account}\n${nativeId}`))
-  return `file-${bytesToBase62(new Uint8Array(digest, 0, 24))}`
-}
-
-/** Takes a file that a provider made (a job's results) into the store. @returns our id of it. */
-export const adoptFile = async (
-  context: Context,
-  owner: string,
-  { name, account, provider, channel }: Connection,
-  nativeId: string,
-  purpose: FilePurpose,
-): Promise<string> => {
-  const id = await adoptedId(account, nativeId)
-  const { filename, bytes, createdAt } = await provider.files.get(channel, nativeId)
-  await FILES.create(context.platform.store, {
-    id,
-    owner,
-    filename,
-    purpose,
-    bytes,
-    created_at: createdAt,
-    expires_at: null,
-    deleted_at: null,
-    bucket_key: null,
-    examples: null,
-    copies: [{ connection: name, account, format: null, native_id: nativeId }],
-  })
-  return id
 }

@@ -116,16 +116,23 @@ export const jobRequest = z
   })
 export type JobRequest = z.infer<typeof jobRequest>
 
+/** Chooses the provider where there is no body to say so. */
+const providerQuery = {
+  provider: z.string().min(1).max(64).optional(),
+  custom_llm_provider: z.string().min(1).max(64).optional(),
+}
+
 export const filesQuery = z.strictObject({
+  ...providerQuery,
   purpose: z.string().max(64).optional(),
   order: z.enum(['asc', 'desc']).default('desc'),
   ...pageQuery(10_000, 10_000),
 })
 
 /** `metadata[k]=v` filters are read from the raw query beside this. */
-export const jobsQuery = z.looseObject(pageQuery(100, 20))
-export const eventsQuery = z.strictObject(pageQuery(1000, 20))
-export const checkpointsQuery = z.strictObject(pageQuery(100, 10))
+export const jobsQuery = z.looseObject({ ...providerQuery, ...pageQuery(100, 20) })
+export const eventsQuery = z.strictObject({ ...providerQuery, ...pageQuery(1000, 20) })
+export const checkpointsQuery = z.strictObject({ ...providerQuery, ...pageQuery(100, 10) })
 
 export const uploadFields = z.strictObject({
   purpose: z.enum(UPLOAD_PURPOSES),

@@ -167,6 +167,21 @@ export interface NativeJob {
   checkpoints?: NativeCheckpoint[]
   /** Facts of the provider's own that an event should tell, e.g. statistics of the dataset. */
   facts?: Record<string, unknown>
+  /** How it was asked for, as far as the provider tells. */
+  origin?: JobOrigin
+}
+
+/** What is known of a job that the gateway has not made. */
+export interface JobOrigin {
+  /** The gateway's id of the job, where it carries one: then it is not anyone's to take. */
+  label?: string | undefined
+  createdAt: number | null
+  /** The provider's own references. */
+  trainingFile: string | null
+  validationFile: string | null
+  suffix: string | null
+  /** Without the gateway's label. */
+  metadata: Record<string, string>
 }
 
 export interface NativeEvent extends Omit<JobEvent, 'object'> {}
@@ -182,8 +197,22 @@ export interface NativeCheckpoint {
 export interface NativePage<T> {
   items: T[]
   hasMore: boolean
-  /** The `after` of the next page, where it is not the id of the last item. */
+  /** The `after` of the next page, where it is not the id of the last item: see {@link Paging}. */
   next?: string
+}
+
+/** What a provider's list takes as `after`: the id of an item, or only what the page before gave as `next`. */
+export type Paging = 'id' | 'token'
+
+/** A file as the provider has it. */
+export interface NativeFile {
+  id: string
+  filename: string
+  bytes: number
+  /** Unix seconds. */
+  createdAt: number
+  /** Where the provider knows purposes. */
+  purpose?: string | undefined
 }
 
 export interface PageRequest {
@@ -293,10 +322,11 @@ export interface Provider {
   readonly files: {
     /** Uploads; returns when the file can be used. @returns the reference jobs use: an id or a URI */
     upload(channel: Channel, file: UploadedFile): Promise<{ id: string }>
-    get(channel: Channel, id: string): Promise<{ filename: string; bytes: number; createdAt: number }>
+    get(channel: Channel, id: string): Promise<Omit<NativeFile, 'id'>>
     delete(channel: Channel, id: string): Promise<void>
     content(channel: Channel, id: string): Promise<OpenAnswer>
-    list(channel: Channel, page: PageRequest): Promise<NativePage<{ id: string; bytes: number }>>
+    list(channel: Channel, page: PageRequest): Promise<NativePage<NativeFile>>
+    readonly paging: Paging
   }
   readonly jobs: {
     /**
@@ -313,6 +343,7 @@ export interface Provider {
     find(channel: Channel, label: string): Promise<NativeJob | undefined>
     get(channel: Channel, id: string): Promise<NativeJob>
     list(channel: Channel, page: PageRequest): Promise<NativePage<NativeJob>>
+    readonly paging: Paging
     cancel(channel: Channel, id: string): Promise<NativeJob>
     pause?(channel: Channel, id: string): Promise<NativeJob>
     resume?(channel: Channel, id: string): Promise<NativeJob>

@@ -61,8 +61,9 @@ const findDataset = async (
   owner: string,
   id: string,
   param: 'training_file' | 'validation_file',
+  named: Connection | undefined,
 ) => {
-  const file = await findFile(context, owner, id, param)
+  const file = await findFile(context, owner, id, param, named)
   if (file.purpose !== 'fine-tune') {
     throw badRequest(
       param,
@@ -87,9 +88,12 @@ export const planJob = async (context: Context, owner: string, request: JobReque
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   const warnings = checkCapabilities(connection.provider.capabilities, name, method.type, today)
-  const training = await findDataset(context, owner, request.training_file, 'training_file')
+  // Only who says which provider is meant can name a file by that provider's id.
+  const isNamed = (request.provider ?? request.custom_llm_provider ?? context.provider) !== undefined
+  const named = isNamed ? connection : undefined
+  const training = await findDataset(context, owner, request.training_file, 'training_file', named)
   const validation = request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file')
+    ? await findDataset(context, owner, request.validation_file, 'validation_file', named)
     : null
   return { connection, nativeModel: name, method, training, validation, warnings }
 }

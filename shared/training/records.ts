@@ -2,6 +2,7 @@
  * What the gateway keeps of a job and its events. See `docs/storage.md`.
  * @module
  */
+import type { Context } from '../context.ts'
 import {
   type JobEvent,
   type JobObject,
@@ -13,7 +14,7 @@ import {
   TERMINAL_STATUSES,
 } from '../openai/index.ts'
 import { collection } from '../platform/index.ts'
-import type { NativeJob } from '../providers/index.ts'
+import { type Connection, type NativeJob, nativeKey } from '../providers/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
 export type StoredRequest = Omit<JobRequest, keyof Routing>
@@ -51,6 +52,35 @@ export interface JobRecord {
 export const JOBS = collection<JobRecord, 'owner'>('job', job => job.id, {
   owner: { slot: 'a', entry: job => ({ partition: job.owner, sort: job.id }) },
 })
+
+/** Who has a provider's job: no two owners ever have the same. */
+export interface ClaimRecord {
+  /** {@link nativeKey} */
+  id: string
+  owner: string
+  job: string
+}
+
+export const CLAIMS = collection<ClaimRecord>('claim', claim => claim.id, {})
+
+/** Enters whose a provider's job is. @returns false when it is someone's already */
+export const claimJob = (
+  { platform: { store } }: Context,
+  connection: Connection,
+  { owner, id }: Pick<JobRecord, 'owner' | 'id'>,
+  nativeId: string,
+): Promise<boolean> => CLAIMS.create(store, { id: nativeKey(connection, nativeId), owner, job: id })
+
+/** Which jobs a list is to hold: those with all of these pairs, those without any (`null`), or all. */
+export type MetadataFilter = Record<string, string> | null | undefined
+
+export const hasMetadata =
+  (filter: MetadataFilter) =>
+  (metadata: Record<string, string>): boolean => {
+    if (filter === undefined) return true
+    if (filter === null) return Object.keys(metadata).length === 0
+    return Object.entries(filter).every(([key, value]) => metadata[key] === value)
+  }
 
 export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
 

@@ -12,7 +12,7 @@ import {
   reconnect,
 } from '../providers/index.ts'
 import { tell } from './events.ts'
-import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { claimJob, isTerminal, JOBS, type JobRecord } from './records.ts'
 import { checkpointPage, registerTune, tuneName } from './tunes.ts'
 
 /** Seconds after which a job that the provider does not know by its label is taken as never created. */
@@ -70,6 +70,7 @@ export const recordNative = async (
   connection: Connection,
   native: NativeJob,
 ): Promise<JobRecord> => {
+  if (job.native_id === null) await claimJob(context, connection, job, native.id)
   const result_files = await settle(context, job, connection, native)
   const fine_tuned_model = native.status === 'succeeded' ? tuneName(job, connection, native) : null
   let before = job

@@ -10,7 +10,7 @@ import { type Connection, type JobSubmission, type NativeJob, ProviderFault } fr
 import { delayBefore } from '../transport.ts'
 import { tell } from './events.ts'
 import { fittingMetadata, type Plan, planJob } from './plan.ts'
-import { JOBS, type JobRecord, withoutRouting } from './records.ts'
+import { claimJob, JOBS, type JobRecord, withoutRouting } from './records.ts'
 import { withNative } from './refresh.ts'
 
 /**
@@ -131,6 +131,7 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
     await JOBS.delete(store, job.id)
     throw error
   }
+  await claimJob(context, connection, job, native.id)
   const accepted = (await JOBS.update(store, job.id, value => withNative(context, value, native))) ?? job
   await tell(context, accepted, [
     { level: 'info', message: `Accepted by ${provider.id} as ${native.id}.` },

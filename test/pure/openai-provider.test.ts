@@ -373,6 +373,40 @@ describe('a job that a provider tells', () => {
     expect((await told({ error })).error).toEqual(expected)
   })
 
+  const NO_ORIGIN = {
+    label: undefined,
+    createdAt: null,
+    trainingFile: null,
+    validationFile: null,
+    suffix: null,
+    metadata: {},
+  }
+
+  it.each([
+    [{}, {}],
+    [
+      {
+        created_at: 9,
+        training_file: 'file-t',
+        validation_file: 'file-v',
+        user_provided_suffix: 's',
+        metadata: { team: 'a', tunegate_job: 'ftjob-1' },
+      },
+      {
+        label: 'ftjob-1',
+        createdAt: 9,
+        trainingFile: 'file-t',
+        validationFile: 'file-v',
+        suffix: 's',
+        metadata: { team: 'a' },
+      },
+    ],
+    [{ created_at: 'soon', training_file: 3, metadata: { odd: 1, fine: 'x' } }, { metadata: { fine: 'x' } }],
+  ])('says of how it was asked for as much as it knows: %j', async (parts, origin) => {
+    const nothing = { created_at: null, training_file: null, validation_file: null, metadata: null }
+    expect((await told({ ...nothing, ...parts })).origin).toEqual({ ...NO_ORIGIN, ...origin })
+  })
+
   it('has what it has when it is done', async () => {
     const done = await told({
       status: 'succeeded',
@@ -399,6 +433,7 @@ describe('a job that a provider tells', () => {
       resultFiles: ['file-r'],
       trainedTokens: 1234,
       seed: 7,
+      origin: { ...NO_ORIGIN, createdAt: 1731000000, trainingFile: 'file-1' },
     })
   })
 

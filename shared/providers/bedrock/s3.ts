@@ -101,7 +101,7 @@ export const isCompleted = (xml: string): boolean =>
   innerOf(xml, 'CompleteMultipartUploadResult').length === 1
 
 export interface Listing {
-  items: { key: string; bytes: number }[]
+  items: { key: string; bytes: number; modified: string }[]
   hasMore: boolean
 }
 
@@ -109,6 +109,7 @@ export const listingOf = (xml: string): Listing => ({
   items: innerOf(xml, 'Contents').map(contents => ({
     key: textOf(contents, 'Key') ?? '',
     bytes: Number(textOf(contents, 'Size') ?? Number.NaN),
+    modified: textOf(contents, 'LastModified') ?? '',
   })),
   hasMore: textOf(xml, 'IsTruncated') === 'true',
 })

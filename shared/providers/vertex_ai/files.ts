@@ -1,7 +1,7 @@
 /** Datasets on Vertex AI: objects of the connection's bucket, told by their `gs://` URIs. */
 import * as z from 'zod'
 import { ApiError } from '../../openai/index.ts'
-import type { Channel, Provider, ProviderRequest, Settings } from '../provider.ts'
+import type { Channel, NativeFile, Provider, ProviderRequest, Settings } from '../provider.ts'
 import { ProviderFault } from '../provider.ts'
 import { gcsUri, type ObjectName, parseGcsUri } from './gcs-uri.ts'
 import { storageUrl } from './hosts.ts'
@@ -16,8 +16,15 @@ const LARGEST_PAGE = 1000
 const size = z.string().regex(/^\d+$/).transform(Number)
 const object = z.object({ name: z.string(), bucket: z.string(), size, timeCreated: z.string() })
 const objectList = z.object({
-  items: z.array(z.object({ name: z.string(), bucket: z.string(), size })).default([]),
+  items: z.array(object).default([]),
   nextPageToken: z.string().optional(),
+})
+
+const fromObject = ({ name, bucket, size: bytes, timeCreated }: z.infer<typeof object>): NativeFile => ({
+  id: gcsUri({ bucket, object: name }),
+  filename: name.split('/').at(-1) ?? name,
+  bytes,
+  createdAt: Math.floor(Date.parse(timeCreated) / 1000),
 })
 
 const bucketOf = ({ bucket }: Settings): string => {
@@ -69,16 +76,14 @@ export const files: Provider['files'] = {
   },
   async get(channel, id) {
     const found = await channel.read(object, toOne(channel.settings, 'GET', parseGcsUri(id)))
-    return {
-      filename: found.name.split('/').at(-1) ?? found.name,
-      bytes: found.size,
-      createdAt: Math.floor(Date.parse(found.timeCreated) / 1000),
-    }
+    const { id: _, ...file } = fromObject(found)
+    return file
   },
   async delete(channel, id) {
     await channel.call(toOne(channel.settings, 'DELETE', parseGcsUri(id)))
   },
   content: (channel, id) => channel.open(toOne(channel.settings, 'GET', parseGcsUri(id), { alt: 'media' })),
+  paging: 'token',
   async list(channel, { after, limit }) {
     const { settings } = channel
     const { items, nextPageToken } = await channel.read(objectList, {
@@ -91,10 +96,7 @@ export const files: Provider['files'] = {
       repeat: 'always',
     })
     return {
-      items: items.map(item => ({
-        id: gcsUri({ bucket: item.bucket, object: item.name }),
-        bytes: item.size,
-      })),
+      items: items.map(fromObject),
       hasMore: Boolean(nextPageToken),
       ...(nextPageToken && { next: nextPageToken }),
     }

@@ -137,6 +137,7 @@ export const startFake = (
         headers: new Headers(),
         body: streamOf([utf8(state.files[id] ?? '')]),
       }),
+      paging: 'id',
       list: async () => ({ items: [], hasMore: false }),
     },
     jobs: {
@@ -147,6 +148,7 @@ export const startFake = (
       },
       find: async () => undefined,
       get: async () => orThrow(state.job),
+      paging: 'id',
       list: async () => ({ items: [], hasMore: false }),
       cancel: async () => orThrow(state.job),
     },
