@@ -253,6 +253,43 @@ describe.each(PROVIDERS)('an id of $provider’s own', ({ provider, model }) => 
   })
 })
 
+describe('an id that is none', () => {
+  const HOSTILE = [
+    '..',
+    '.',
+    '../models',
+    '%2e%2e',
+    'a/../b',
+    'gs://',
+    's3://bucket',
+    's3://b/../k',
+    'https://evil.example/x',
+    '#',
+    '?x=1',
+    ' ',
+  ]
+  it.each(PROVIDERS)('is a 400 or 404 at $provider, and reaches no other resource', async ({ provider }) => {
+    const gateway = startWith(provider, true)
+    const key = await gateway.key()
+    const before = (await sandbox.requests()).length
+    for (const id of HOSTILE) {
+      for (const path of [
+        `files/${encodeURIComponent(id)}/content`,
+        `fine_tuning/jobs/${encodeURIComponent(id)}/events`,
+      ]) {
+        const answer = await gateway.fetch(`/v1/${path}?provider=${provider}`, { key })
+        expect([400, 404], `${path}: ${answer.status}`).toContain(answer.status)
+      }
+    }
+    const read = (await sandbox.requests())
+      .slice(before)
+      .map(({ path }) => path)
+      .filter(path => !/token/.test(path))
+    for (const path of read)
+      expect(path).toMatch(/(files|jobs|model-customization-jobs|tuningJobs|o|bucket)\/|\/s3\//)
+  })
+})
+
 describe('with credentials of the caller’s own', () => {
   const key = { 'x-tunegate-api-key': 'sk-sandbox', 'x-tunegate-provider': 'openai' }
   const model = 'gpt-4.1-mini-2025-04-14'
