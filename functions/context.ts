@@ -63,7 +63,8 @@ export class RequestContext implements Context {
     const { headers, url } = this.#request
     const named = headers.get('x-tunegate-provider')
     if (named !== null || !url.includes('?')) return named ?? undefined
-    return new URL(url).searchParams.get('provider') ?? undefined
+    const query = new URL(url).searchParams
+    return query.get('provider') ?? query.get('custom_llm_provider') ?? undefined
   }
 
   get credentials(): RequestCredentials | undefined {

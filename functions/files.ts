@@ -4,6 +4,7 @@ import {
   deleteFile,
   findFile,
   listFiles,
+  listNativeFiles,
   readFile,
   toFileObject,
   uploadFile,
@@ -53,7 +54,14 @@ export const files = new Hono<AppEnv>()
     c.json(await validateFile(c.var.context, c.var.owner, c.req.valid('json'))),
   )
   .get('/', query(filesQuery), async c => {
-    const { items, hasMore } = await listFiles(c.var.context, c.var.owner, c.req.valid('query'))
+    const { context, owner } = c.var
+    const page = c.req.valid('query')
+    const provider = page.provider ?? page.custom_llm_provider
+    if (provider !== undefined) {
+      const native = await listNativeFiles(context, owner, { ...page, provider })
+      return c.json(endedList(native.items, native.hasMore))
+    }
+    const { items, hasMore } = await listFiles(context, owner, page)
     return c.json(endedList(items.map(toFileObject), hasMore))
   })
   .get('/:id', async c => c.json(toFileObject(await findFile(c.var.context, c.var.owner, c.req.param('id')))))

@@ -13,6 +13,7 @@ import {
   jobEvents,
   jobMetrics,
   listJobs,
+  listNativeJobs,
   type MetadataFilter,
   submitJob,
   toEventStream,
@@ -59,7 +60,14 @@ const routes = new Hono<AppEnv>()
   })
   .get('/', query(jobsQuery), async c => {
     const { context, owner } = c.var
-    const { items, hasMore } = await listJobs(context, owner, c.req.valid('query'), metadataFilter(c.req.url))
+    const page = c.req.valid('query')
+    const filter = metadataFilter(c.req.url)
+    const provider = page.provider ?? page.custom_llm_provider
+    if (provider !== undefined) {
+      const native = await listNativeJobs(context, owner, { ...page, provider }, filter)
+      return c.json(list(native.items, native.hasMore))
+    }
+    const { items, hasMore } = await listJobs(context, owner, page, filter)
     return c.json(list(items.map(toJobObject), hasMore))
   })
   .get('/:id', async c => c.json(toJobObject(await getJob(c.var.context, c.var.owner, c.req.param('id')))))

@@ -20,6 +20,11 @@ interface Sourced {
 interface Common {
   /** Seconds to wait for this provider's answer; over the deployment's `timeoutSeconds`. */
   timeoutSeconds?: number
+  /**
+   * Whether callers may name files and jobs by their provider's ids, list them, and so take them in: whatever the deployment's
+   * credentials can see that no other owner has. Without it only with credentials of their own.
+   */
+  adoptNativeIds?: boolean
 }
 
 /** OpenAI, or anything that speaks its fine-tuning API under another base URL. */

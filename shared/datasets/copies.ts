@@ -1,10 +1,9 @@
 /**
- * One dataset, many places: brings a file to where a job needs it, and takes a provider's own files in.
+ * One dataset, many places: brings a file to where a job needs it.
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
-import { ApiError, type FilePurpose, notFound } from '../openai/index.ts'
-import { bytesToBase62 } from '../platform/index.ts'
+import { ApiError, notFound } from '../openai/index.ts'
 import { type Connection, type DatasetFormat, ProviderFault } from '../providers/index.ts'
 import type { LineLoss } from './convert.ts'
 import { claim, isHeld } from './copy-lease.ts'
@@ -137,6 +136,11 @@ export const ensureCopy = async (
   wish: CopyWish,
 ): Promise<Copy> => {
   const { clock } = context.platform
+  // What the provider made itself, or has been taken in from it, is there in the form it wants.
+  const own = file.copies.find(
+    ({ account, format }) => account === connection.account && format === wish.format,
+  )
+  if (own && (await isThere(connection, own.native_id))) return { id: own.native_id, dropped: [] }
   const wished = await newCopy(context, file, connection, wish)
   const end = clock.now() + (wish.waitSeconds ?? context.config.copying.waitSeconds) * 1000
   for (;;) {
@@ -155,37 +159,4 @@ export const ensureCopy = async (
     if (clock.now() >= end) throw stillCopying(worked ?? copy)
     if (!claimed) await clock.sleep(LOOK_MS)
   }
-}
-
-/** The same file is always adopted under the same id, however often and from wherever it is asked for. */
-const adoptedId = async (account: string, nativeId: string): Promise<string> => {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`${account}\n${nativeId}`))
-  return `file-${bytesToBase62(new Uint8Array(digest, 0, 24))}`
-}
-
-/** Takes a file that a provider made (a job's results) into the store. @returns our id of it. */
-export const adoptFile = async (
-  context: Context,
-  owner: string,
-  { name, account, provider, channel }: Connection,
-  nativeId: string,
-  purpose: FilePurpose,
-): Promise<string> => {
-  const id = await adoptedId(account, nativeId)
-  const { filename, bytes, createdAt } = await provider.files.get(channel, nativeId)
-  await FILES.create(context.platform.store, {
-    id,
-    owner,
-    filename,
-    purpose,
-    bytes,
-    created_at: createdAt,
-    expires_at: null,
-    deleted_at: null,
-    segments: [],
-    sha256: null,
-    examples: null,
-    copies: [{ connection: name, account, format: null, native_id: nativeId }],
-  })
-  return id
 }

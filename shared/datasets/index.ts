@@ -1,4 +1,5 @@
 /** Datasets: taken in, checked, kept, copied to where jobs need them. */
+export { adoptFile, listNativeFiles } from './adopt.ts'
 export * from './copies.ts'
 export { copiesOf } from './copy-records.ts'
 export { continueCopy, resumeCopies } from './copy-work.ts'

@@ -5,7 +5,9 @@
 import * as z from 'zod'
 import type { EndedList, List } from './objects.ts'
 
-const cursor = z.string().min(1).max(128).optional()
+/** Characters. A provider's own id may be a path or an address: Cloud Storage has names of up to 1,024 bytes. */
+const LONGEST_CURSOR = 2048
+const cursor = z.string().min(1).max(LONGEST_CURSOR).optional()
 const count = (max: number, standard: number) => z.coerce.number().int().min(1).max(max).default(standard)
 
 /** `?limit&after` with the resource's own bounds. */

@@ -165,16 +165,23 @@ export const suggestionsQuery = z.strictObject({
   model: z.string().min(1).max(256),
   training_file: z.string().min(1).max(128),
 })
+/** Chooses the provider where there is no body to say so. */
+const providerQuery = {
+  provider: z.string().min(1).max(64).optional(),
+  custom_llm_provider: z.string().min(1).max(64).optional(),
+}
 
 export const filesQuery = z.strictObject({
+  ...providerQuery,
   purpose: z.string().max(64).optional(),
   order: z.enum(['asc', 'desc']).default('desc'),
   ...pageQuery(10_000, 10_000),
 })
 
 /** `metadata[k]=v` filters are read from the raw query beside this. */
-export const jobsQuery = z.looseObject(pageQuery(100, 20))
+export const jobsQuery = z.looseObject({ ...providerQuery, ...pageQuery(100, 20) })
 export const eventsQuery = z.strictObject({
+  ...providerQuery,
   ...pageQuery(1000, 20),
   /** Asks for a live feed of server-sent events, as the header `accept: text/event-stream` does. */
   stream: z.enum(['true', 'false']).optional(),
@@ -186,7 +193,7 @@ export const compareQuery = z.strictObject({
     .max(4096)
     .transform(ids => ids.split(',').filter(id => id !== '')),
 })
-export const checkpointsQuery = z.strictObject(pageQuery(100, 10))
+export const checkpointsQuery = z.strictObject({ ...providerQuery, ...pageQuery(100, 10) })
 
 export const uploadFields = z.strictObject({
   purpose: z.enum(UPLOAD_PURPOSES),

@@ -144,7 +144,8 @@ export const isCompleted = (xml: string): boolean =>
   xmlElements(xml, 'CompleteMultipartUploadResult').length === 1
 
 export interface S3Listing {
-  items: { key: string; bytes: number }[]
+  /** `modified`: RFC 3339. */
+  items: { key: string; bytes: number; modified: string }[]
   hasMore: boolean
 }
 
@@ -152,6 +153,7 @@ export const listingOf = (xml: string): S3Listing => ({
   items: xmlElements(xml, 'Contents').map(contents => ({
     key: xmlText(contents, 'Key') ?? '',
     bytes: Number(xmlText(contents, 'Size') ?? Number.NaN),
+    modified: xmlText(contents, 'LastModified') ?? '',
   })),
   hasMore: xmlText(xml, 'IsTruncated') === 'true',
 })

@@ -167,6 +167,21 @@ export interface NativeJob {
   checkpoints?: NativeCheckpoint[]
   /** Facts of the provider's own that an event should tell, e.g. statistics of the dataset. */
   facts?: Record<string, unknown>
+  /** How it was asked for, as far as the provider tells. */
+  origin?: JobOrigin
+}
+
+/** What is known of a job that the gateway has not made. */
+export interface JobOrigin {
+  /** The gateway's id of the job, where it carries one: then it is not anyone's to take. */
+  label?: string | undefined
+  createdAt: number | null
+  /** The provider's own references. */
+  trainingFile: string | null
+  validationFile: string | null
+  suffix: string | null
+  /** Without the gateway's label. */
+  metadata: Record<string, string>
 }
 
 export interface NativeEvent extends Omit<JobEvent, 'object'> {}
@@ -182,8 +197,22 @@ export interface NativeCheckpoint {
 export interface NativePage<T> {
   items: T[]
   hasMore: boolean
-  /** The `after` of the next page, where it is not the id of the last item. */
+  /** The `after` of the next page, where it is not the id of the last item: see {@link Paging}. */
   next?: string
+}
+
+/** What a provider's list takes as `after`: the id of an item, or only what the page before gave as `next`. */
+export type Paging = 'id' | 'token'
+
+/** A file as the provider has it. */
+export interface NativeFile {
+  id: string
+  filename: string
+  bytes: number
+  /** Unix seconds. */
+  createdAt: number
+  /** Where the provider knows purposes. */
+  purpose?: string | undefined
 }
 
 export interface PageRequest {
@@ -291,10 +320,14 @@ export type ChatBody = Record<string, unknown> & {
 }
 
 /** An answer in OpenAI's shape: a `chat.completion`, or an event stream that is whole only if it ends in `[DONE]`. */
-export type ChatAnswer =
+export type ChatAnswer = (
   | { kind: 'whole'; headers: Headers; bytes: Uint8Array<ArrayBuffer> }
   /** `isRaw`: the body as `fetch` gave it, which the platform can pass on by its own means. */
   | { kind: 'stream'; headers: Headers; body: ReadableStream<Uint8Array>; isRaw?: true }
+) & {
+  /** Fields of the request that the model did not get: `logprobs`, `messages[0].name`. */
+  dropped?: readonly string[]
+}
 
 /** How often a provider goes through a dataset when it is left to it (`n_epochs: "auto"`). */
 export interface EpochRule {
@@ -355,13 +388,14 @@ export interface Provider {
   readonly files: {
     /** Uploads; returns when the file can be used. @returns the reference jobs use: an id or a URI */
     upload(channel: Channel, file: UploadedFile): Promise<{ id: string }>
-    get(channel: Channel, id: string): Promise<{ filename: string; bytes: number; createdAt: number }>
+    get(channel: Channel, id: string): Promise<Omit<NativeFile, 'id'>>
     delete(channel: Channel, id: string): Promise<void>
     /** @param from the byte to begin at: a 206 does, a 200 begins at the beginning all the same */
     content(channel: Channel, id: string, from?: number): Promise<OpenAnswer>
-    list(channel: Channel, page: PageRequest): Promise<NativePage<{ id: string; bytes: number }>>
+    list(channel: Channel, page: PageRequest): Promise<NativePage<NativeFile>>
     /** Only where a file can be sent in parts, each by itself. */
     readonly transfer?: Transfers
+    readonly paging: Paging
   }
   readonly jobs: {
     /**
@@ -378,6 +412,7 @@ export interface Provider {
     find(channel: Channel, label: string): Promise<NativeJob | undefined>
     get(channel: Channel, id: string): Promise<NativeJob>
     list(channel: Channel, page: PageRequest): Promise<NativePage<NativeJob>>
+    readonly paging: Paging
     cancel(channel: Channel, id: string): Promise<NativeJob>
     pause?(channel: Channel, id: string): Promise<NativeJob>
     resume?(channel: Channel, id: string): Promise<NativeJob>

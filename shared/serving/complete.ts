@@ -18,6 +18,7 @@ import {
 } from '../openai/index.ts'
 import { type ChatBody, type ChatRequest, ProviderFault, toAnswerError } from '../providers/index.ts'
 import { callableName } from './deployments.ts'
+import { DROPPED_HEADER, droppedList } from './dropped.ts'
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
 
@@ -142,6 +143,7 @@ export const complete = async (context: Context, owner: string, text: string): P
     })
   const answer = await provider.chat.complete(channel, request).catch(rethrow)
   const headers = passedHeaders(answer.headers)
+  if (answer.dropped?.length) headers[DROPPED_HEADER] = droppedList(answer.dropped)
   if (answer.kind === 'stream') {
     if (!/^text\/event-stream\b/i.test(answer.headers.get('content-type') ?? '')) {
       await answer.body.cancel()

@@ -1,4 +1,5 @@
 /** A job's life: submitted, refreshed, steered, looked into. */
+export { listNativeJobs } from './adopt.ts'
 export * from './advance.ts'
 export * from './batches.ts'
 export { type Comparison, compareJobs } from './compare.ts'
@@ -7,6 +8,6 @@ export { estimateJob } from './estimates.ts'
 export * from './jobs.ts'
 export * from './live.ts'
 export { jobMetrics } from './metrics.ts'
-export { type JobRecord, toJobObject } from './records.ts'
+export { type JobRecord, type MetadataFilter, toJobObject } from './records.ts'
 export * from './submit.ts'
 export * from './suggestions.ts'

@@ -15,36 +15,34 @@ import {
   notFound,
 } from '../openai/index.ts'
 import type { Page, PageQuery } from '../platform/index.ts'
+import { closedHint, nativeConnection } from '../providers/index.ts'
+import { adoptJob } from './adopt.ts'
 import { listEvents, tell } from './events.ts'
 import { syncEvents } from './feed.ts'
-import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { hasMetadata, isTerminal, JOBS, type JobRecord, type MetadataFilter } from './records.ts'
 import { connectionOf, recordNative, refreshJob } from './refresh.ts'
 import { ended } from './transitions.ts'
 import { checkpointPage } from './tunes.ts'
 
 const JOB_PARAM = 'fine_tuning_job_id'
 
-/** A job of this owner. Someone else's is as unknown as one that never was. */
+/**
+ * A job of this owner. Someone else's is as unknown as one that never was. Where the request names a provider, an id of
+ * that provider's own is taken in.
+ */
 export const findJob = async (context: Context, owner: string, id: string): Promise<JobRecord> => {
-  const job = (await JOBS.get(context.platform.store, id))?.value
-  if (!job || job.owner !== owner)
-    throw notFound('job_not_found', JOB_PARAM, `No such fine-tuning job: '${id}'.`)
+  const own = (await JOBS.get(context.platform.store, id))?.value
+  const job = own ?? (await adoptJob(context, owner, id))
+  if (!job || job.owner !== owner) {
+    const hint = own ? '' : closedHint(context, await nativeConnection(context))
+    throw notFound('job_not_found', JOB_PARAM, `No such fine-tuning job: '${id}'.${hint}`)
+  }
   return job
 }
 
 /** A job as it stands at the provider now. */
 export const getJob = async (context: Context, owner: string, id: string): Promise<JobRecord> =>
   refreshJob(context, await findJob(context, owner, id))
-
-/** Which jobs a list is to hold: those with all of these pairs, those without any (`null`), or all. */
-export type MetadataFilter = Record<string, string> | null | undefined
-
-const hasMetadata = (filter: MetadataFilter) => (job: JobRecord) => {
-  const metadata = job.request.metadata ?? {}
-  if (filter === undefined) return true
-  if (filter === null) return Object.keys(metadata).length === 0
-  return Object.entries(filter).every(([key, value]) => metadata[key] === value)
-}
 
 /** Jobs refreshed at once while a page is made. */
 const REFRESHED_AT_ONCE = 6
@@ -56,12 +54,8 @@ export const listJobs = async (
   query: PageQuery,
   filter: MetadataFilter,
 ): Promise<Page<JobRecord>> => {
-  const { items, hasMore } = await JOBS.list(
-    context.platform.store,
-    'owner',
-    owner,
-    query,
-    hasMetadata(filter),
+  const { items, hasMore } = await JOBS.list(context.platform.store, 'owner', owner, query, ({ request }) =>
+    hasMetadata(filter)(request.metadata ?? {}),
   )
   const fresh: JobRecord[] = []
   for (let start = 0; start < items.length; start += REFRESHED_AT_ONCE) {

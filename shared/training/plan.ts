@@ -67,10 +67,11 @@ const findDataset = async (
   id: string,
   param: 'training_file' | 'validation_file',
   connection: Connection | undefined,
+  named: Connection | undefined,
 ) => {
   const file = isSource(id)
     ? await takeIn(context, owner, id, param, connection)
-    : await findFile(context, owner, id, param)
+    : await findFile(context, owner, id, param, named)
   if (file.purpose !== 'fine-tune') {
     throw badRequest(
       param,
@@ -98,12 +99,15 @@ const findDatasets = async (
   owner: string,
   request: Pick<JobRequest, 'training_file' | 'validation_file'>,
   connection: Connection | undefined,
-): Promise<Pick<Draft, 'training' | 'validation'>> => ({
-  training: await findDataset(context, owner, request.training_file, 'training_file', connection),
-  validation: request.validation_file
-    ? await findDataset(context, owner, request.validation_file, 'validation_file', connection)
-    : null,
-})
+  isNamed: boolean,
+): Promise<Pick<Draft, 'training' | 'validation'>> => {
+  const find = (id: string, param: 'training_file' | 'validation_file') =>
+    findDataset(context, owner, id, param, connection, isNamed ? connection : undefined)
+  return {
+    training: await find(request.training_file, 'training_file'),
+    validation: request.validation_file ? await find(request.validation_file, 'validation_file') : null,
+  }
+}
 
 /** A job at every place it may be sent to, in the order of trying. */
 export interface Plan {
@@ -166,9 +170,13 @@ export const planJob = async (
 ): Promise<Plan> => {
   const method = methodOf(request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
+  // Only who says which provider is meant can name a file by that provider's id.
+  const isNamed =
+    !isAuto(request, context) &&
+    (request.provider ?? request.custom_llm_provider ?? context.provider) !== undefined
   let found: ReturnType<typeof findDatasets> | undefined
   const datasetsFor = (connection?: Connection) =>
-    (found ??= findDatasets(context, owner, request, connection))
+    (found ??= findDatasets(context, owner, request, connection, isNamed))
   // What is wrong with the files is no connection's fault.
   if (isAuto(request, context)) await datasetsFor()
   const draftAt = async ({ connection, model, isExact, tunedFrom }: Place): Promise<Draft> => {

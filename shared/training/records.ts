@@ -2,6 +2,7 @@
  * What the gateway keeps of a job and its events. See `docs/storage.md`.
  * @module
  */
+import type { Context } from '../context.ts'
 import {
   type JobEstimate,
   type JobEvent,
@@ -14,7 +15,7 @@ import {
   TERMINAL_STATUSES,
 } from '../openai/index.ts'
 import { collection, dueEntry, toBase62 } from '../platform/index.ts'
-import type { NativeJob } from '../providers/index.ts'
+import { type Connection, type NativeJob, nativeKey } from '../providers/index.ts'
 import { costOf } from '../spending/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
@@ -100,6 +101,35 @@ export const JOBS = collection<JobRecord, 'owner' | 'due'>('job', job => job.id,
   due: { slot: 'b', entry: job => dueEntry(job.due_at, job.id) },
 })
 
+/** A job at its beginning, at the first of its targets. */
+export const newJob = (
+  begun: Pick<
+    JobRecord,
+    'id' | 'owner' | 'created_at' | 'request' | 'drop_params' | 'method' | 'seed' | 'due_at' | 'deadline_at'
+  > & { targets: readonly [Target, ...Target[]] },
+): JobRecord => ({
+  ...begun,
+  ...begun.targets[0],
+  targets: [...begun.targets],
+  target: 0,
+  stage: 'placing',
+  trouble: 0,
+  started_at: begun.created_at,
+  sent_at: null,
+  past: [],
+  is_cancelled: false,
+  is_overdue: false,
+  native_id: null,
+  status: 'queued',
+  native: null,
+  fine_tuned_model: null,
+  result_files: [],
+  error: null,
+  finished_at: null,
+  polled_at: null,
+  feed: { last_native_id: null, count: 0, is_complete: false },
+})
+
 /**
  * What a provider finds an attempt by. Each has its own: an account may be tried twice.
  * @param attempt from 0; the current one unless told
@@ -107,8 +137,40 @@ export const JOBS = collection<JobRecord, 'owner' | 'due'>('job', job => job.id,
 export const labelOf = ({ id, past }: Pick<JobRecord, 'id' | 'past'>, attempt = past.length): string =>
   attempt === 0 ? id : `${id}-${attempt + 1}`
 
+/** The job that a label is of. */
+export const jobOfLabel = (label: string): string => label.replace(/-\d+$/, '')
+
 /** Whether the job runs on credentials that came with its request: nothing can be done for it without them. */
 export const isOnOwnCredentials = ({ account, connection }: Target): boolean => account !== connection
+
+/** Who has a provider's job: no two owners ever have the same. */
+export interface ClaimRecord {
+  /** {@link nativeKey} */
+  id: string
+  owner: string
+  job: string
+}
+
+export const CLAIMS = collection<ClaimRecord>('claim', claim => claim.id, {})
+
+/** Enters whose a provider's job is. @returns false when it is someone's already */
+export const claimJob = (
+  { platform: { store } }: Context,
+  connection: Connection,
+  { owner, id }: Pick<JobRecord, 'owner' | 'id'>,
+  nativeId: string,
+): Promise<boolean> => CLAIMS.create(store, { id: nativeKey(connection, nativeId), owner, job: id })
+
+/** Which jobs a list is to hold: those with all of these pairs, those without any (`null`), or all. */
+export type MetadataFilter = Record<string, string> | null | undefined
+
+export const hasMetadata =
+  (filter: MetadataFilter) =>
+  (metadata: Record<string, string>): boolean => {
+    if (filter === undefined) return true
+    if (filter === null) return Object.keys(metadata).length === 0
+    return Object.entries(filter).every(([key, value]) => metadata[key] === value)
+  }
 
 export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
 

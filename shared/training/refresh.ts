@@ -13,7 +13,7 @@ import {
 } from '../providers/index.ts'
 import { type Saying, tell } from './events.ts'
 import { noteFailure } from './health.ts'
-import { isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
+import { claimJob, isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
 import { type Turn, taken, turned, withNative } from './transitions.ts'
 import { checkpointPage, registerTune, tuneName } from './tunes.ts'
 import { faultOf } from './verdicts.ts'
@@ -130,6 +130,7 @@ export const accept = async (
   notes: readonly Saying[],
 ): Promise<JobRecord> => {
   let isNews = false
+  await claimJob(context, connection, job, native.id)
   const accepted = await JOBS.update(context.platform.store, job.id, value => {
     isNews = value.stage === 'placing' && value.past.length === job.past.length
     return isNews ? taken(value, native, nowSeconds(context)) : value

@@ -9,7 +9,7 @@ import { estimateForJob, expectedCost, expectedUsd } from './estimates.ts'
 import { type Saying, tell } from './events.ts'
 import { leaseFor, place } from './place.ts'
 import { type Draft, methodOf, type Plan, planJob } from './plan.ts'
-import { isOnOwnCredentials, JOBS, type JobRecord, type Target, withoutRouting } from './records.ts'
+import { isOnOwnCredentials, JOBS, type JobRecord, newJob, type Target, withoutRouting } from './records.ts'
 import { ended } from './transitions.ts'
 
 const targetOf = async (context: Context, request: JobRequest, draft: Draft): Promise<Target> => ({
@@ -25,15 +25,12 @@ const toRecord = (
   owner: string,
   request: JobRequest,
   { training, validation }: Pick<Draft, 'training' | 'validation'>,
-  targets: Target[],
+  targets: readonly [Target, ...Target[]],
   { id, dueAt }: { id: string; dueAt: number },
 ): JobRecord => {
   const now = nowSeconds(context)
-  const [first] = targets
-  if (!first) throw new Error('A plan has a place.')
   const deadline = request.deadline_seconds ?? context.config.jobs.deadline
-  return {
-    ...first,
+  return newJob({
     id,
     owner,
     created_at: now,
@@ -46,27 +43,10 @@ const toRecord = (
     drop_params: request.drop_params ?? false,
     method: methodOf(request),
     seed: request.seed ?? null,
-    stage: 'placing',
-    due_at: isOnOwnCredentials(first) ? null : dueAt,
-    trouble: 0,
     targets,
-    target: 0,
-    started_at: now,
-    sent_at: null,
-    past: [],
-    is_cancelled: false,
+    due_at: isOnOwnCredentials(targets[0]) ? null : dueAt,
     deadline_at: deadline === null ? null : now + deadline,
-    is_overdue: false,
-    native_id: null,
-    status: 'queued',
-    native: null,
-    fine_tuned_model: null,
-    result_files: [],
-    error: null,
-    finished_at: null,
-    polled_at: null,
-    feed: { last_native_id: null, count: 0, is_complete: false },
-  }
+  })
 }
 
 /** What the caller should know of the choice. */
@@ -143,12 +123,13 @@ export const submitJob = async (
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
   const now = nowSeconds(context)
-  const [first] = plan.drafts
+  const [first, ...more] = plan.drafts
   if (!first) throw new Error('A plan has a place.')
   const given = first.connection
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
   const isLater = isAsync && given.name === given.account
-  const targets = await Promise.all(plan.drafts.map(draft => targetOf(context, request, draft)))
+  const target = (draft: Draft) => targetOf(context, request, draft)
+  const targets = [await target(first), ...(await Promise.all(more.map(target)))] as const
   const dueAt = isLater ? now : now + leaseFor(context)
   const job = toRecord(context, owner, request, first, targets, { id, dueAt })
   if (!(await JOBS.create(store, job))) return (await JOBS.get(store, id))?.value ?? job

@@ -247,6 +247,8 @@ describe('the name of a connection', () => {
     ['', { 'x-tunegate-provider': 'eu' }, 'eu'],
     ['?provider=us', {}, 'us'],
     ['?provider=us', { 'x-tunegate-provider': 'eu' }, 'eu'],
+    ['?custom_llm_provider=us', {}, 'us'],
+    ['?custom_llm_provider=us&provider=eu', {}, 'eu'],
     ['?limit=3', {}, undefined],
     ['?a=b&provider=a%20b', {}, 'a b'],
   ])('is read from %j with %j: %s', (query, headers, expected) => {

@@ -12,7 +12,7 @@ import {
   keyRequest,
   uploadFields,
 } from '../../shared/openai/index.ts'
-import { hasRecordings, recorded } from './support/recordings.ts'
+import { bodyOf } from './support/recordings.ts'
 
 const base = { model: 'gpt-4.1-mini', training_file: 'file-1' }
 const supervised = (hyperparameters: unknown) => ({
@@ -509,24 +509,13 @@ describe('a job request that is taken', () => {
     expect(check(jobRequest, body)).toEqual(body)
   })
 
-  it
-    .skipIf(!hasRecordings)
-    .each([
-      'fine_tuning.jobs.create.supervised',
-      'fine_tuning.jobs.create.dpo',
-      'fine_tuning.jobs.create.reinforcement',
-      'idempotency_probe',
-    ])('as the official client sends it: %s', operation => {
-    let body: unknown
-    try {
-      body = JSON.parse(recorded(operation).body)
-    } catch (error) {
-      // Not every method has a recording of its own.
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return
-      throw error
-    }
-    expect(check(jobRequest, body)).toEqual(body)
-  })
+  it.each(['fine_tuning.jobs.create.supervised', 'fine_tuning.jobs.create.reinforcement'] as const)(
+    'as the official client sends it: %s',
+    operation => {
+      const body = bodyOf(operation)
+      expect(check(jobRequest, body)).toEqual(body)
+    },
+  )
 })
 
 describe('queries', () => {
@@ -555,7 +544,7 @@ describe('queries', () => {
     ['checkpoints', checkpointsQuery, { limit: '' }, 'limit'],
     ['checkpoints', checkpointsQuery, { limit: 'Infinity' }, 'limit'],
     ['checkpoints', checkpointsQuery, { after: '' }, 'after'],
-    ['checkpoints', checkpointsQuery, { after: 'x'.repeat(129) }, 'after'],
+    ['checkpoints', checkpointsQuery, { after: 'x'.repeat(2049) }, 'after'],
   ]
   it.each(cases)('%s %#: %o %j', (_, schema, given, expected) => {
     const result = refusal(schema, given)

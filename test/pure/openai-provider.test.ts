@@ -17,7 +17,7 @@ import { fromCheckpoints, fromEvents, toBody, toStatus } from '../../shared/prov
 import { urlOf } from '../../shared/providers/openai/url.ts'
 import { joined, readAll, streamOf, utf8 } from './support/bytes.ts'
 import { type Answers, type Bench, json, startBench } from './support/context.ts'
-import { hasRecordings, recorded, replyOf } from './support/recordings.ts'
+import { bodyOf, type Operation, recorded, replyOf } from './support/recordings.ts'
 
 const RECORDED_ACCOUNT: ConnectionConfig = {
   provider: 'openai',
@@ -75,8 +75,8 @@ const submission: JobSubmission = {
   options: {},
 }
 
-describe.skipIf(!hasRecordings)('requests, as the official client sends them', () => {
-  const calls: [string, (connection: Whole) => Promise<unknown>][] = [
+describe('requests, as the official client sends them', () => {
+  const calls: [Operation, (connection: Whole) => Promise<unknown>][] = [
     ['files.retrieve', ({ provider, channel }) => provider.files.get(channel, 'file-abc123')],
     ['files.delete', ({ provider, channel }) => provider.files.delete(channel, 'file-abc123')],
     ['files.content', ({ provider, channel }) => provider.files.content(channel, 'file-abc123')],
@@ -92,6 +92,7 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
       'fine_tuning.jobs.checkpoints',
       ({ provider, channel }) => provider.jobs.checkpoints(channel, 'ftjob-abc123', { limit: 5 }),
     ],
+    ['files.list', ({ provider, channel }) => provider.files.list(channel, { limit: 10 })],
     ['models.list', ({ provider, channel }) => provider.models.list(channel)],
     ['models.delete', ({ provider, channel }) => provider.models.delete(channel, 'ft:gpt-4.1-mini:acme:x:1')],
   ]
@@ -105,7 +106,7 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
     expect(sent).toMatchObject({ method: expected.method, query: expected.query, body: expected.body })
     expect(decodeURIComponent(sent?.path ?? '')).toBe(expected.path)
     for (const name of ['authorization', 'openai-organization', 'openai-project', 'content-type']) {
-      expect(sent?.headers[name], name).toBe(expected.headers.find(([key]) => key === name)?.[1])
+      expect(sent?.headers[name], name).toBe(expected.headers[name])
     }
   })
 
@@ -128,16 +129,13 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
     expect(sent).toMatchObject({ method: expected.method, path: expected.path, query: {} })
     expect(sent?.headers['content-type']).toBe('application/json')
     expect(JSON.parse(sent?.body ?? '')).toEqual({
-      ...(expected.bodyJson as object),
+      ...(bodyOf('fine_tuning.jobs.create.supervised') as object),
       metadata: { tenant: 't1', [JOB_LABEL]: 'ftjob-ours' },
     })
   })
 
   it('fine_tuning.jobs.create, reinforcement: the method passes as it is', async () => {
-    const { method } = recorded('fine_tuning.jobs.create.reinforcement').bodyJson as Pick<
-      JobSubmission,
-      'method'
-    >
+    const { method } = bodyOf('fine_tuning.jobs.create.reinforcement') as Pick<JobSubmission, 'method'>
     expect(toBody({ ...submission, method }).method).toEqual(method)
   })
 
@@ -147,13 +145,16 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
     await bench.provider.jobs.find(bench.channel, 't1')
     const [sent] = bench.sent
     expect(sent).toMatchObject({ method: expected.method, path: expected.path })
+    await bench.provider.jobs.list(bench.channel, { limit: 5, after: 'ftjob-prev' })
+    const { 'metadata[tenant]': _, ...page } = expected.query
+    expect(bench.sent[1]).toMatchObject({ method: expected.method, path: expected.path, query: page })
     const filter = Object.keys(expected.query).find(name => name.startsWith('metadata'))
     expect(sent?.query[filter?.replace('tenant', JOB_LABEL) ?? '']).toBe('t1')
   })
 
   it('files.create: the same form, read back', async () => {
     const expected = recorded('files.create')
-    const type = expected.headers.find(([name]) => name === 'content-type')?.[1] ?? ''
+    const type = expected.headers['content-type'] ?? ''
     const theirs = await new Response(expected.body, { headers: { 'content-type': type } }).formData()
     const theirFile = theirs.get('file')
     if (!(theirFile instanceof File)) throw new Error('the recording holds no file')
@@ -185,7 +186,7 @@ describe.skipIf(!hasRecordings)('requests, as the official client sends them', (
   it.each([true, false])('chat.completions.create: the body byte for byte (streamed: %s)', async stream => {
     const expected = recorded('chat.completions.create')
     const { provider, channel, sent } = await start(() => json({}))
-    const body = { ...(expected.bodyJson as ChatBody), stream }
+    const body = { ...(bodyOf('chat.completions.create') as ChatBody), stream }
     const answer = await provider.chat.complete(channel, { text: expected.body, body, dropParams: false })
     expect(answer.kind).toBe(stream ? 'stream' : 'whole')
     expect(sent).toHaveLength(1)
@@ -373,6 +374,40 @@ describe('a job that a provider tells', () => {
     expect((await told({ error })).error).toEqual(expected)
   })
 
+  const NO_ORIGIN = {
+    label: undefined,
+    createdAt: null,
+    trainingFile: null,
+    validationFile: null,
+    suffix: null,
+    metadata: {},
+  }
+
+  it.each([
+    [{}, {}],
+    [
+      {
+        created_at: 9,
+        training_file: 'file-t',
+        validation_file: 'file-v',
+        user_provided_suffix: 's',
+        metadata: { team: 'a', tunegate_job: 'ftjob-1' },
+      },
+      {
+        label: 'ftjob-1',
+        createdAt: 9,
+        trainingFile: 'file-t',
+        validationFile: 'file-v',
+        suffix: 's',
+        metadata: { team: 'a' },
+      },
+    ],
+    [{ created_at: 'soon', training_file: 3, metadata: { odd: 1, fine: 'x' } }, { metadata: { fine: 'x' } }],
+  ])('says of how it was asked for as much as it knows: %j', async (parts, origin) => {
+    const nothing = { created_at: null, training_file: null, validation_file: null, metadata: null }
+    expect((await told({ ...nothing, ...parts })).origin).toEqual({ ...NO_ORIGIN, ...origin })
+  })
+
   it('has what it has when it is done', async () => {
     const done = await told({
       status: 'succeeded',
@@ -399,6 +434,7 @@ describe('a job that a provider tells', () => {
       resultFiles: ['file-r'],
       trainedTokens: 1234,
       seed: 7,
+      origin: { ...NO_ORIGIN, createdAt: 1731000000, trainingFile: 'file-1' },
     })
   })
 

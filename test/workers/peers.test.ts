@@ -87,4 +87,71 @@ describe('defects of peers', () => {
     expect((await one.fineTuning.jobs.list()).data).toHaveLength(1)
     expect((await other.fineTuning.jobs.list()).data).toEqual([])
   })
+
+  it('LiteLLM 7: each connection of a provider has its own credentials, and its own place for files', async () => {
+    const variables = await providerVariables(SANDBOX)
+    const account = (await (await fetch(`${SANDBOX}/_sandbox/aws`)).json()) as {
+      bucket: string
+      temporary: Record<string, string>
+    }
+    const { temporary } = account
+    const gateway = startGateway({
+      variables: { ...variables, OTHER_KEY: temporary.accessKeyId },
+      config: {
+        connections: {
+          first: { provider: 'bedrock', prefix: 'first' },
+          second: {
+            provider: 'bedrock',
+            prefix: 'second',
+            accessKeyId: { env: 'OTHER_KEY' },
+            secretAccessKey: temporary.secretAccessKey ?? '',
+            sessionToken: temporary.sessionToken ?? '',
+          },
+          'vertex-us': { provider: 'vertex_ai', location: 'us-central1' },
+          'vertex-eu': { provider: 'vertex_ai', location: 'europe-west4' },
+        },
+        defaultConnection: 'first',
+      },
+    })
+    const client = await gateway.client()
+    const file = await client.files.create({ file: datasetFile(40), purpose: 'fine-tune' })
+    const train = async (connection: string, model: string) => {
+      const before = (await sandbox.requests()).length
+      const job = await client.fineTuning.jobs.create({
+        model,
+        training_file: file.id,
+        ...({ provider: connection } as object),
+      })
+      expect(job).toMatchObject({ tunegate: { connection } })
+      return (await sandbox.requests()).slice(before)
+    }
+
+    const nova = 'amazon.nova-lite-v1:0:300k'
+    for (const [connection, key] of [
+      ['first', variables.AWS_ACCESS_KEY_ID],
+      ['second', temporary.accessKeyId],
+    ] as const) {
+      const requests = await train(connection, nova)
+      const signers = requests.map(
+        ({ headers }) => /Credential=([^/]+)/.exec(headers.authorization ?? '')?.[1],
+      )
+      expect(new Set(signers)).toEqual(new Set([key]))
+      const put = requests.find(({ method }) => method === 'PUT')
+      expect(put?.path).toMatch(new RegExp(`/${account.bucket}/${connection}/files/`))
+      const created = requests.find(({ path }) => path.endsWith('/model-customization-jobs'))
+      expect(created?.body).toMatchObject({
+        trainingDataConfig: { s3Uri: expect.stringContaining(`/${connection}/files/`) },
+        outputDataConfig: { s3Uri: expect.stringContaining(`/${connection}/results/`) },
+      })
+    }
+    for (const [connection, location] of [
+      ['vertex-us', 'us-central1'],
+      ['vertex-eu', 'europe-west4'],
+    ] as const) {
+      const created = (await train(connection, 'gemini-3.5-flash')).find(({ path }) =>
+        path.endsWith('/tuningJobs'),
+      )
+      expect(created?.path).toContain(`/locations/${location}/tuningJobs`)
+    }
+  })
 })

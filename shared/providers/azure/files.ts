@@ -4,7 +4,13 @@ import { ApiError, badRequest } from '../../openai/index.ts'
 import { files as openaiFiles, toUpload } from '../openai/files.ts'
 import { transfer } from '../openai/transfer.ts'
 import { urlOf } from '../openai/url.ts'
-import { type Channel, type Provider, ProviderFault, type ProviderRequest } from '../provider.ts'
+import {
+  type Channel,
+  type NativeFile,
+  type Provider,
+  ProviderFault,
+  type ProviderRequest,
+} from '../provider.ts'
 import { azurely, onSurface } from './url.ts'
 
 /** The size is null until it is known, says Microsoft's specification. */
@@ -13,10 +19,19 @@ const file = z.object({
   filename: z.string(),
   bytes: z.number().nullish(),
   created_at: z.number(),
+  purpose: z.string().nullish(),
   status: z.string().nullish(),
   status_details: z.string().nullish(),
 })
 type FileObject = z.infer<typeof file>
+
+const fromFile = ({ id, filename, bytes, created_at, purpose }: FileObject): NativeFile => ({
+  id,
+  filename,
+  bytes: bytes ?? 0,
+  createdAt: created_at,
+  purpose: purpose ?? undefined,
+})
 
 const fileList = z.object({ data: z.array(file), has_more: z.boolean().default(false) })
 
@@ -88,13 +103,15 @@ export const files: Provider['files'] = {
     const azure = onSurface(channel)
     const found = await azure.read(file, toOne(azure, 'GET', id))
     if (stateOf(found) === 'gone') throw new ProviderFault('azure', GONE)
-    return { filename: found.filename, bytes: found.bytes ?? 0, createdAt: found.created_at }
+    const { id: _, ...rest } = fromFile(found)
+    return rest
   },
+  paging: 'id',
   async list(channel, { after, limit }) {
     const { settings, read } = onSurface(channel)
     const url = urlOf(settings, ['files'], { purpose: 'fine-tune', limit, after })
     const { data, has_more } = await read(fileList, { method: 'GET', url, repeat: 'always' })
-    return { items: data.map(({ id, bytes }) => ({ id, bytes: bytes ?? 0 })), hasMore: has_more }
+    return { items: data.map(fromFile), hasMore: has_more }
   },
   delete: azurely(openaiFiles.delete),
   content: azurely(openaiFiles.content),

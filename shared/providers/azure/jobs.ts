@@ -102,6 +102,7 @@ export const jobs: Provider['jobs'] = {
     }
     return undefined
   },
+  paging: 'id',
   list: azurely(openaiJobs.list),
   get: azurely(openaiJobs.get),
   cancel: azurely(openaiJobs.cancel),

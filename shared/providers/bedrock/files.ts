@@ -1,7 +1,7 @@
 /** Datasets in S3. A file's id is where it is: `s3://bucket/key`. */
 import { notFound } from '../../openai/index.ts'
 import type { S3Location } from '../../platform/index.ts'
-import type { Channel, Provider, UploadedFile } from '../provider.ts'
+import type { Channel, NativeFile, Provider, Settings, UploadedFile } from '../provider.ts'
 import { parseS3Uri, s3Uri } from './hosts.ts'
 import { partsOf } from './parts.ts'
 import {
@@ -19,10 +19,32 @@ import {
 import { transfer } from './transfer.ts'
 import { complete, cornerOf, inRegion, newLocation, send, start, tagOf } from './uploads.ts'
 
+/** Where jobs leave what they have made, below the connection's corner. */
+export const RESULTS = 'results/'
+const isResult = (settings: Settings, { bucket, key }: S3Location): boolean => {
+  if (bucket !== settings.bucket) return false
+  return key.startsWith(cornerOf(settings).folder + RESULTS)
+}
+
 const locationOf = (id: string): S3Location => {
   const location = parseS3Uri(id)
   if (!location) throw notFound('file_not_found', 'file_id', `'${id}' is not a file in S3: s3://bucket/key.`)
   return location
+}
+
+const fromObject = (
+  { settings, now }: Pick<Channel, 'settings' | 'now'>,
+  location: S3Location,
+  { bytes, modified }: { bytes: number; modified: string },
+): NativeFile => {
+  const at = Date.parse(modified)
+  return {
+    id: s3Uri(location),
+    filename: location.key.split('/').at(-1) || location.key,
+    bytes,
+    createdAt: Math.floor((Number.isNaN(at) ? now() : at) / 1000),
+    ...(isResult(settings, location) && { purpose: 'fine-tune-results' }),
+  }
 }
 
 const assertSize = (sent: number, { size }: UploadedFile) => {
@@ -68,24 +90,24 @@ export const files: Provider['files'] = {
   async get(channel, id) {
     const location = locationOf(id)
     const { headers } = await send(channel, toHead(channel.settings, location))
-    const modified = Date.parse(headers.get('last-modified') ?? '')
-    return {
-      filename: location.key.split('/').at(-1) || location.key,
+    const { id: _, ...file } = fromObject(channel, location, {
       bytes: Number(headers.get('content-length') ?? 0),
-      createdAt: Math.floor((Number.isNaN(modified) ? channel.now() : modified) / 1000),
-    }
+      modified: headers.get('last-modified') ?? '',
+    })
+    return file
   },
   async delete(channel, id) {
     await send(channel, toDelete(channel.settings, locationOf(id)))
   },
   content: async (channel, id, from) => inRegion(channel.open(toGet(channel.settings, locationOf(id), from))),
+  paging: 'id',
   async list(channel, { after, limit }) {
     const { bucket, folder } = cornerOf(channel.settings)
     const key = after === undefined ? undefined : locationOf(after).key
     // S3 lists up to 1000 at a time.
     const request = toList(channel.settings, bucket, `${folder}files/`, Math.min(limit, 1000), key)
     const { items, hasMore } = listingOf(xmlOf(await send(channel, request)))
-    return { items: items.map(({ key, bytes }) => ({ id: s3Uri({ bucket, key }), bytes })), hasMore }
+    return { items: items.map(({ key, ...item }) => fromObject(channel, { bucket, key }, item)), hasMore }
   },
   transfer,
 }

@@ -9,6 +9,7 @@ import type { Query } from '../../platform/index.ts'
 import {
   type Channel,
   type Dropped,
+  type JobOrigin,
   type JobSubmission,
   type NativeJob,
   type Provider,
@@ -18,6 +19,7 @@ import {
 } from '../provider.ts'
 import { foundationIdOf, resourceId } from './arns.ts'
 import { baseOf, familyOf, trainableId } from './bases.ts'
+import { RESULTS } from './files.ts'
 import { s3Uri, urlOf } from './hosts.ts'
 import { fromNative, toNative } from './hyperparameters.ts'
 import { jobNameOf, modelNameOf, tagsOf, tokenOf } from './names.ts'
@@ -36,6 +38,7 @@ const common = {
     .object({ validationDetails: step, dataProcessingDetails: step, trainingDetails: step })
     .nullish(),
   baseModelArn: z.string().optional(),
+  creationTime: z.string().nullish(),
   endTime: z.string().nullish(),
 }
 const numbers = z.record(z.string(), z.number().nullish())
@@ -45,6 +48,11 @@ const jobObject = z.object({
   failureMessage: z.string().nullish(),
   hyperParameters: z.record(z.string(), z.string()).nullish(),
   outputDataConfig: z.object({ s3Uri: z.string() }).nullish(),
+  trainingDataConfig: z.object({ s3Uri: z.string().nullish() }).nullish().catch(null),
+  validationDataConfig: z
+    .object({ validators: z.array(z.object({ s3Uri: z.string() })) })
+    .nullish()
+    .catch(null),
   trainingMetrics: numbers.nullish(),
   validationMetrics: z.array(numbers).nullish(),
 })
@@ -110,7 +118,7 @@ export const toBody = (settings: Settings, job: JobSubmission) => {
     roleArn: roleOf(settings),
     baseModelIdentifier: trainableId(job.model),
     trainingDataConfig: { s3Uri: job.trainingFile },
-    outputDataConfig: { s3Uri: s3Uri({ bucket, key: `${folder}results/` }) },
+    outputDataConfig: { s3Uri: s3Uri({ bucket, key: `${folder}${RESULTS}` }) },
     clientRequestToken: tokenOf(job.label),
     customizationType: 'FINE_TUNING',
     jobTags: tagsOf({ ...job.metadata, [JOB_LABEL]: job.label }),
@@ -149,6 +157,22 @@ export const toStop = (settings: Settings, id: string): ProviderRequest => ({
 
 type Summary = Pick<JobObject, keyof typeof common> & Partial<Omit<JobObject, keyof typeof common>>
 
+/** Tags, which hold the metadata, are another call's to tell. */
+const originOf = ({
+  jobName,
+  creationTime,
+  trainingDataConfig: training,
+  validationDataConfig,
+}: Summary): JobOrigin => ({
+  // The gateway's label is the job's name.
+  label: jobName,
+  createdAt: seconds(creationTime),
+  trainingFile: training?.s3Uri ?? null,
+  validationFile: validationDataConfig?.validators[0]?.s3Uri ?? null,
+  suffix: null,
+  metadata: {},
+})
+
 export const fromJob = (job: Summary): NativeJob => {
   const model = foundationIdOf(job.baseModelArn ?? job.jobArn)
   const { trainingMetrics, validationMetrics, statusDetails } = job
@@ -170,6 +194,7 @@ export const fromJob = (job: Summary): NativeJob => {
     ...((trainingMetrics || validationMetrics?.length) && {
       facts: { training_metrics: trainingMetrics ?? null, validation_metrics: validationMetrics ?? [] },
     }),
+    origin: originOf(job),
   }
 }
 
@@ -207,6 +232,7 @@ export const jobs: Provider['jobs'] = {
     }
   },
   get,
+  paging: 'token',
   async list({ settings, read }, { after, limit }) {
     const query = { maxResults: limit, nextToken: after, sortBy: 'CreationTime', sortOrder: 'Descending' }
     const page = await read(jobList, toGet(settings, [], query))

@@ -1,14 +1,28 @@
 /** OpenAI's files: multipart upload (`file`, `purpose`), object, bytes. */
 import * as z from 'zod'
-import type { Channel, Provider, ProviderRequest, Settings, UploadedFile } from '../provider.ts'
+import type { Channel, NativeFile, Provider, ProviderRequest, Settings, UploadedFile } from '../provider.ts'
 import { rangeFrom } from '../range.ts'
 import { formAround } from './form.ts'
 import { transfer } from './transfer.ts'
 import { urlOf } from './url.ts'
 
-const file = z.object({ id: z.string(), filename: z.string(), bytes: z.number(), created_at: z.number() })
+const file = z.object({
+  id: z.string(),
+  filename: z.string(),
+  bytes: z.number(),
+  created_at: z.number(),
+  purpose: z.string().optional(),
+})
 
 const fileList = z.object({ data: z.array(file), has_more: z.boolean() })
+
+const fromFile = ({ id, filename, bytes, created_at, purpose }: z.infer<typeof file>): NativeFile => ({
+  id,
+  filename,
+  bytes,
+  createdAt: created_at,
+  purpose,
+})
 
 /** What stands before and after the bytes in a `multipart/form-data` body. */
 export const envelope = ({ name, purpose }: Pick<UploadedFile, 'name' | 'purpose'>, boundary: string) =>
@@ -38,16 +52,17 @@ export const files: Provider['files'] = {
     return channel.read(file, toUpload(channel, upload, `tunegate-${crypto.randomUUID()}`))
   },
   async get(channel, id) {
-    const { filename, bytes, created_at } = await channel.read(file, toOne(channel.settings, 'GET', id))
-    return { filename, bytes, createdAt: created_at }
+    const { id: _, ...found } = fromFile(await channel.read(file, toOne(channel.settings, 'GET', id)))
+    return found
   },
   async delete(channel, id) {
     await channel.call(toOne(channel.settings, 'DELETE', id))
   },
+  paging: 'id',
   async list({ settings, read }, { after, limit }) {
     const url = urlOf(settings, ['files'], { purpose: 'fine-tune', limit, after })
     const { data, has_more } = await read(fileList, { method: 'GET', url, repeat: 'always' })
-    return { items: data, hasMore: has_more }
+    return { items: data.map(fromFile), hasMore: has_more }
   },
   content: (channel, id, from) =>
     channel.open({

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { type Hyperparameters, JOB_LABEL, type JobStatus, type Method } from '../../openai/index.ts'
 import type {
   Channel,
+  JobOrigin,
   JobSubmission,
   NativeCheckpoint,
   NativeEvent,
@@ -31,6 +32,10 @@ const jobObject = z.object({
   trained_tokens: nullable(z.number()),
   seed: nullable(z.number()),
   metadata: z.record(z.string(), z.unknown()).nullish(),
+  created_at: nullable(z.number()).catch(null),
+  training_file: nullable(z.string()).catch(null),
+  validation_file: nullable(z.string()).catch(null),
+  user_provided_suffix: nullable(z.string()).catch(null),
 })
 export const jobList = z.object({ data: z.array(jobObject), has_more: z.boolean().default(false) })
 
@@ -99,6 +104,21 @@ export const toBody = (job: JobSubmission) => ({
   method: job.method,
 })
 
+const originOf = ({ metadata, ...job }: z.infer<typeof jobObject>): JobOrigin => {
+  const pairs = Object.entries(metadata ?? {}).filter(
+    (pair): pair is [string, string] => typeof pair[1] === 'string',
+  )
+  const { [JOB_LABEL]: label, ...rest } = Object.fromEntries(pairs)
+  return {
+    label,
+    createdAt: job.created_at,
+    trainingFile: job.training_file,
+    validationFile: job.validation_file,
+    suffix: job.user_provided_suffix,
+    metadata: rest,
+  }
+}
+
 export const fromJob = (job: z.infer<typeof jobObject>): NativeJob => ({
   id: job.id,
   nativeStatus: job.status,
@@ -115,6 +135,7 @@ export const fromJob = (job: z.infer<typeof jobObject>): NativeJob => ({
   resultFiles: job.result_files ?? [],
   trainedTokens: job.trained_tokens,
   seed: job.seed,
+  origin: originOf(job),
 })
 
 export const fromEvents = (page: z.infer<typeof eventList>): NativeEvent[] =>
@@ -192,6 +213,7 @@ export const jobs = {
     const found = data.find(({ metadata }) => metadata?.[JOB_LABEL] === label)
     return found && fromJob(found)
   },
+  paging: 'id',
   async list(channel, { after, limit }) {
     const { data, has_more } = await channel.read(jobList, toGet(channel, [], { limit, after }))
     return { items: data.map(fromJob), hasMore: has_more }

@@ -1,11 +1,11 @@
 /** Datasets on Vertex AI: objects of the connection's bucket, told by their `gs://` URIs. */
 import * as z from 'zod'
-import type { Channel, Provider } from '../provider.ts'
+import type { Channel, NativeFile, Provider } from '../provider.ts'
 import { ProviderFault } from '../provider.ts'
 import { rangeFrom } from '../range.ts'
 import { gcsUri, type ObjectName, parseGcsUri } from './gcs-uri.ts'
 import { storageUrl } from './hosts.ts'
-import { bucketOf, object, otherName, PREFIX, size, toOne } from './objects.ts'
+import { bucketOf, object, otherName, PREFIX, toOne } from './objects.ts'
 import { transfer } from './transfer.ts'
 import { uploadResumably } from './upload.ts'
 
@@ -13,8 +13,15 @@ import { uploadResumably } from './upload.ts'
 const LARGEST_PAGE = 1000
 
 const objectList = z.object({
-  items: z.array(z.object({ name: z.string(), bucket: z.string(), size })).default([]),
+  items: z.array(object).default([]),
   nextPageToken: z.string().optional(),
+})
+
+const fromObject = ({ name, bucket, size: bytes, timeCreated }: z.infer<typeof object>): NativeFile => ({
+  id: gcsUri({ bucket, object: name }),
+  filename: name.split('/').at(-1) ?? name,
+  bytes,
+  createdAt: Math.floor(Date.parse(timeCreated) / 1000),
 })
 
 const isStatus = (error: unknown, status: number) => error instanceof ProviderFault && error.status === status
@@ -41,11 +48,8 @@ export const files: Provider['files'] = {
   },
   async get(channel, id) {
     const found = await channel.read(object, toOne(channel.settings, 'GET', parseGcsUri(id)))
-    return {
-      filename: found.name.split('/').at(-1) ?? found.name,
-      bytes: found.size,
-      createdAt: Math.floor(Date.parse(found.timeCreated) / 1000),
-    }
+    const { id: _, ...file } = fromObject(found)
+    return file
   },
   async delete(channel, id) {
     await channel.call(toOne(channel.settings, 'DELETE', parseGcsUri(id)))
@@ -55,6 +59,7 @@ export const files: Provider['files'] = {
       ...toOne(channel.settings, 'GET', parseGcsUri(id), { alt: 'media' }),
       ...rangeFrom(from),
     }),
+  paging: 'token',
   async list(channel, { after, limit }) {
     const { settings } = channel
     const { items, nextPageToken } = await channel.read(objectList, {
@@ -67,10 +72,7 @@ export const files: Provider['files'] = {
       repeat: 'always',
     })
     return {
-      items: items.map(item => ({
-        id: gcsUri({ bucket: item.bucket, object: item.name }),
-        bytes: item.size,
-      })),
+      items: items.map(fromObject),
       hasMore: Boolean(nextPageToken),
       ...(nextPageToken && { next: nextPageToken }),
     }

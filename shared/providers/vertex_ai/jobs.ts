@@ -153,6 +153,7 @@ export const jobs: Provider['jobs'] = {
     throw garbled()
   },
   get,
+  paging: 'token',
   async list(channel, { after, limit }) {
     const { tuningJobs, nextPageToken } = await channel.read(
       tuningJobList,

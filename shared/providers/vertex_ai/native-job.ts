@@ -1,14 +1,21 @@
 /** Vertex AI's TuningJob → canonical job. A job that lacks something, or has it in another form, never breaks a list. */
 import * as z from 'zod'
 import type { DpoHyperparameters, Method } from '../../openai/index.ts'
-import type { NativeCheckpoint, NativeJob } from '../provider.ts'
+import type { JobOrigin, NativeCheckpoint, NativeJob } from '../provider.ts'
 import { rpcName } from './faults.ts'
 import { fromHyperParameters, hyperParameters, int64 } from './hyperparameters.ts'
+import { fromLabel, JOB_LABEL_KEY } from './labels.ts'
 import { nativeStatus, toStatus } from './status.ts'
 
 const lenient = <T extends z.ZodType>(schema: T) => schema.optional().catch(undefined)
 const text = lenient(z.string())
-const spec = lenient(z.object({ hyperParameters: lenient(hyperParameters) }))
+const spec = lenient(
+  z.object({
+    hyperParameters: lenient(hyperParameters),
+    trainingDatasetUri: text,
+    validationDatasetUri: text,
+  }),
+)
 const stats = lenient(
   z.object({
     tuningDatasetExampleCount: int64,
@@ -26,6 +33,7 @@ export const tuningJob = z.object({
   tuningJobState: text,
   tuningJobMetadata: lenient(z.object({ completedEpochCount: int64, completedStepCount: int64 })),
   baseModel: text,
+  tunedModelDisplayName: text,
   preTunedModel: lenient(z.object({ tunedModelName: text, baseModel: text })),
   supervisedTuningSpec: spec,
   preferenceOptimizationSpec: spec,
@@ -111,6 +119,19 @@ const factsOf = (job: TuningJob): Record<string, unknown> => {
   return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined))
 }
 
+const originOf = ({ labels = {}, createTime, tunedModelDisplayName, ...job }: TuningJob): JobOrigin => {
+  const { [JOB_LABEL_KEY]: label, ...metadata } = labels
+  const tuningSpec = job.supervisedTuningSpec ?? job.preferenceOptimizationSpec
+  return {
+    label: label === undefined ? undefined : fromLabel(label),
+    createdAt: seconds(createTime),
+    trainingFile: tuningSpec?.trainingDatasetUri ?? null,
+    validationFile: tuningSpec?.validationDatasetUri ?? null,
+    suffix: tunedModelDisplayName ?? null,
+    metadata,
+  }
+}
+
 export const fromJob = (job: TuningJob): NativeJob => {
   const { state = 'JOB_STATE_UNSPECIFIED', tuningJobState, tunedModel, preTunedModel } = job
   const tuningSpec = job.supervisedTuningSpec ?? job.preferenceOptimizationSpec
@@ -133,5 +154,6 @@ export const fromJob = (job: TuningJob): NativeJob => {
     seed: null,
     checkpoints: checkpointsOf(job),
     facts: factsOf(job),
+    origin: originOf(job),
   }
 }

@@ -41,14 +41,9 @@ const sampling = z.object({
   n: z.int().min(1).nullish(),
 })
 /** What has a place, or is the gateway's own affair. */
-const TAKEN = new Set([
-  'model',
-  'messages',
-  'stream',
-  'stream_options',
-  'user',
-  ...Object.keys(sampling.shape),
-])
+const TAKEN = new Set(['model', 'messages', 'stream', 'stream_options', ...Object.keys(sampling.shape)])
+/** Bookkeeping that changes no answer: not refused, only told as dropped. */
+const BOOKKEEPING = new Set(['user', 'metadata'])
 
 const given = <T extends Record<string, unknown>>(fields: T) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null))
@@ -59,7 +54,8 @@ const given = <T extends Record<string, unknown>>(fields: T) =>
  * @throws {ApiError} 400 for a field that has no place, unless such are to be dropped
  */
 export const toPredict = ({ body, dropParams }: Pick<ChatRequest, 'body' | 'dropParams'>) => {
-  const other = Object.keys(body).find(field => !TAKEN.has(field) && body[field] != null)
+  const dropped = Object.keys(body).filter(field => !TAKEN.has(field) && body[field] != null)
+  const other = dropped.find(field => !BOOKKEEPING.has(field))
   if (other !== undefined && !dropParams)
     throw badRequest(other, `'${other}' has no place in a prediction.`, 'unsupported_parameter')
   const { temperature, top_p, top_k, n, stop, ...rest } = check(sampling, body)
@@ -68,14 +64,17 @@ export const toPredict = ({ body, dropParams }: Pick<ChatRequest, 'body' | 'drop
   const common = { temperature, max_tokens: maxTokens, top_p, top_k }
   const parameters = given({ ...common, stop_sequences: stops, candidate_count: n })
   return {
-    instances: [
-      {
-        '@requestFormat': 'chatCompletions',
-        messages: body.messages,
-        ...given({ ...common, stop: stops, n }),
-      },
-    ],
-    ...(Object.keys(parameters).length > 0 && { parameters }),
+    dropped,
+    body: {
+      instances: [
+        {
+          '@requestFormat': 'chatCompletions',
+          messages: body.messages,
+          ...given({ ...common, stop: stops, n }),
+        },
+      ],
+      ...(Object.keys(parameters).length > 0 && { parameters }),
+    },
   }
 }
 
@@ -162,18 +161,21 @@ const EVENT_STREAM = { 'content-type': 'text/event-stream; charset=utf-8' }
 const encoder = new TextEncoder()
 
 const predict = async (channel: Channel, endpoint: Endpoint, request: ChatRequest): Promise<ChatAnswer> => {
-  const body = JSON.stringify(toPredict(request))
-  const answer = await channel.read(predictResponse, toVerb(channel, endpoint, 'predict', body))
+  const { body, dropped } = toPredict(request)
+  const outgoing = toVerb(channel, endpoint, 'predict', JSON.stringify(body))
+  const answer = await channel.read(predictResponse, outgoing)
   const completion = fromPredict(answer, request.body.model, channel.now())
   if (request.body.stream !== true)
     return {
       kind: 'whole',
       headers: new Headers(JSON_TYPE),
       bytes: encoder.encode(JSON.stringify(completion)),
+      dropped,
     }
   const options = request.body.stream_options
   const includeUsage = isRecord(options) && options.include_usage === true
-  return { kind: 'stream', headers: new Headers(EVENT_STREAM), body: asStream(completion, includeUsage) }
+  const headers = new Headers(EVENT_STREAM)
+  return { kind: 'stream', headers, body: asStream(completion, includeUsage), dropped }
 }
 
 /** The same body, by whichever way the container has. */

@@ -95,7 +95,12 @@ describe('an upload', () => {
 describe('files', () => {
   it('of unknown size have none', async () => {
     const { provider, channel } = await start(() => json({ ...FILE_ANSWER, bytes: null }))
-    expect(await provider.files.get(channel, 'f')).toEqual({ filename: 't.jsonl', bytes: 0, createdAt: 1 })
+    expect(await provider.files.get(channel, 'f')).toEqual({
+      filename: 't.jsonl',
+      bytes: 0,
+      createdAt: 1,
+      purpose: 'fine-tune',
+    })
   })
 
   it('that are only remembered are not found', async () => {
@@ -108,9 +113,10 @@ describe('files', () => {
 
   it('come in pages, or all at once without a word of it', async () => {
     const data = [FILE_ANSWER, { ...FILE_ANSWER, id: 'file-2', bytes: null }]
+    const common = { filename: 't.jsonl', createdAt: 1, purpose: 'fine-tune' }
     const items = [
-      { id: 'file-abc123', bytes: 10 },
-      { id: 'file-2', bytes: 0 },
+      { id: 'file-abc123', bytes: 10, ...common },
+      { id: 'file-2', bytes: 0, ...common },
     ]
     const paged = await start(() => json({ object: 'list', data, has_more: true }))
     expect(await paged.provider.files.list(paged.channel, { limit: 2 })).toEqual({ items, hasMore: true })

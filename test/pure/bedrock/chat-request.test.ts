@@ -7,7 +7,7 @@ const MODEL = 'amazon.nova-lite-v1:0'
 const hello = [{ role: 'user', content: 'hello' }]
 /** Converse's body, held against every field and no other that Converse has. */
 const converse = (body: object, dropParams = false) => {
-  const made = toBody({ model: MODEL, messages: hello, ...body }, dropParams)
+  const made = toBody({ model: MODEL, messages: hello, ...body }, dropParams).body
   expect(converseRequest.safeParse(made).error).toBeUndefined()
   return made
 }
@@ -63,7 +63,7 @@ describe('messages', () => {
         {
           role: 'user',
           content: [
-            { type: 'image_url', image_url: { url: PNG, detail: 'low' } },
+            { type: 'image_url', image_url: { url: PNG, detail: 'auto' } },
             { type: 'text', text: '' },
           ],
         },
@@ -268,7 +268,7 @@ describe('tools', () => {
       { role: 'assistant', tool_calls: [call('c')] },
       { role: 'tool', tool_call_id: 'c', content: 'x' },
     ]
-    expect(converse({ messages, tools, tool_choice: 'none' }).toolConfig).toEqual({ tools: specs })
+    expect(converse({ messages, tools, tool_choice: 'none' }, true).toolConfig).toEqual({ tools: specs })
   })
 
   it('none at all are left out', () => {
@@ -364,6 +364,52 @@ describe('the rest of a request', () => {
     expect(error.param).toMatch(new RegExp(`^${field}`))
     expect(error.message).toContain('drop_params')
     expect(converse(body, true)).toEqual({ messages: [{ role: 'user', content: [text('hello')] }] })
+    expect(toBody({ model: MODEL, messages: hello, ...body }, true).dropped).toEqual([error.param])
+  })
+
+  const HISTORY = [
+    { role: 'user', content: 'hello' },
+    {
+      role: 'assistant',
+      tool_calls: [{ id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } }],
+    },
+    { role: 'tool', tool_call_id: 'c1', content: 'done' },
+  ]
+  const TOOLS = [{ type: 'function', function: { name: 'f' } }]
+  const image = (detail: string) => [
+    { type: 'text', text: 'look' },
+    { type: 'image_url', image_url: { url: 'data:image/png;base64,iVBORw0KGgo=', detail } },
+  ]
+  it.each([
+    [{ messages: HISTORY, tools: TOOLS, tool_choice: 'none' }, ['tool_choice']],
+    [
+      {
+        messages: [
+          { role: 'system', content: 'Be terse.', name: 'ops' },
+          { role: 'user', content: image('low') },
+          { role: 'user', content: image('high'), name: 'Ann' },
+        ],
+        seed: 1,
+        logprobs: true,
+      },
+      [
+        'seed',
+        'logprobs',
+        'messages[0].name',
+        'messages[1].content[1].image_url.detail',
+        'messages[2].name',
+        'messages[2].content[1].image_url.detail',
+      ],
+    ],
+    [{ messages: HISTORY, tools: TOOLS, tool_choice: 'auto' }, []],
+    [{ tools: TOOLS, tool_choice: 'none' }, []],
+    [{ messages: [{ role: 'user', content: image('auto') }], n: 1, store: false }, []],
+    [{ user: 'Ann', metadata: { team: 'a' } }, []],
+  ])('every field left out is told: %j', async (body, dropped) => {
+    expect(toBody({ model: MODEL, messages: hello, ...body }, true).dropped).toEqual(dropped)
+    const [first] = dropped
+    if (first === undefined) converse(body)
+    else expect(await refusal(body)).toMatchObject({ code: 'unsupported_parameter', param: first })
   })
 
   it.each([
@@ -387,7 +433,7 @@ describe('the rest of a request', () => {
 
 describe('the request', () => {
   const ask = (model: string, more: object = {}) =>
-    toRequest(SETTINGS, { text: '', body: { model, messages: hello, ...more }, dropParams: false })
+    toRequest(SETTINGS, { text: '', body: { model, messages: hello, ...more }, dropParams: false }).outgoing
 
   it.each([
     [{}, 'converse'],

@@ -213,7 +213,8 @@ describe('a file in S3', () => {
   })
 
   it('is listed page by page, from its own key on', async () => {
-    const contents = (key: string) => `<Contents><Key>${key}</Key><Size>7</Size></Contents>`
+    const contents = (key: string) =>
+      `<Contents><Key>${key}</Key><LastModified>2026-11-20T10:00:00.000Z</LastModified><Size>7</Size></Contents>`
     const { channel, sent } = channelTo([
       {
         body: xml(
@@ -223,11 +224,12 @@ describe('a file in S3', () => {
       },
       { body: xml('ListBucketResult', '<IsTruncated>false</IsTruncated>') },
     ])
+    const at = Date.UTC(2026, 10, 20, 10) / 1000
     const page = await files.list(channel, { limit: 2 })
     expect(page).toEqual({
       items: [
-        { id: 's3://bucket/files/a&b', bytes: 7 },
-        { id: 's3://bucket/files/c', bytes: 7 },
+        { id: 's3://bucket/files/a&b', filename: 'a&b', bytes: 7, createdAt: at },
+        { id: 's3://bucket/files/c', filename: 'c', bytes: 7, createdAt: at },
       ],
       hasMore: true,
     })

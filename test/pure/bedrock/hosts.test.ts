@@ -47,7 +47,7 @@ describe('an id is one segment of a path (LiteLLM 9: unencoded ARNs)', () => {
     ['é', '%C3%A9'],
   ])('%s', (id, segment) => {
     const body = { model: id, messages: [{ role: 'user', content: 'hi' }] }
-    const { url } = toRequest(SETTINGS, { text: '', body, dropParams: false })
+    const { url } = toRequest(SETTINGS, { text: '', body, dropParams: false }).outgoing
     expect(url.href).toBe(`https://bedrock-runtime.us-east-1.amazonaws.com/model/${segment}/converse`)
   })
 

@@ -338,7 +338,10 @@ describe('a job', () => {
     outputModelArn: TUNE,
     baseModelArn: 'arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0:300k',
     hyperParameters: { epochCount: '2', learningRate: '0.00002' },
+    creationTime: '2026-11-20T09:00:00.000Z',
     endTime: '2026-11-20T10:00:00.123Z',
+    trainingDataConfig: { s3Uri: 's3://bucket/t.jsonl' },
+    validationDataConfig: { validators: [{ s3Uri: 's3://bucket/v.jsonl' }] },
     outputDataConfig: { s3Uri: 's3://bucket/results/' },
     trainingMetrics: { trainingLoss: 0.5 },
     validationMetrics: [{ validationLoss: 0.7 }],
@@ -360,6 +363,25 @@ describe('a job', () => {
       trainedTokens: null,
       seed: null,
       facts: { training_metrics: { trainingLoss: 0.5 }, validation_metrics: [{ validationLoss: 0.7 }] },
+      origin: {
+        label: 'j',
+        createdAt: Date.UTC(2026, 10, 20, 9) / 1000,
+        trainingFile: 's3://bucket/t.jsonl',
+        validationFile: 's3://bucket/v.jsonl',
+        suffix: null,
+        metadata: {},
+      },
+    })
+  })
+
+  it('of which nothing is told of its origin has none', () => {
+    expect(fromJob({ jobArn: ARN, status: 'InProgress' }).origin).toEqual({
+      label: undefined,
+      createdAt: null,
+      trainingFile: null,
+      validationFile: null,
+      suffix: null,
+      metadata: {},
     })
   })
 

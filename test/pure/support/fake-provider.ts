@@ -138,6 +138,7 @@ export const startFake = (
         headers: new Headers(),
         body: streamOf([utf8(state.files[id] ?? '')]),
       }),
+      paging: 'id',
       list: async () => ({ items: [], hasMore: false }),
     },
     jobs: {
@@ -148,6 +149,7 @@ export const startFake = (
       },
       find: async () => undefined,
       get: async () => orThrow(state.job),
+      paging: 'id',
       list: async () => ({ items: [], hasMore: false }),
       cancel: async () => orThrow(state.job),
     },

@@ -11,6 +11,8 @@ const MODEL = 'projects/123/locations/us-central1/endpoints/1011'
 type Body = Record<string, unknown>
 const convert = (more: Body, dropParams = false) =>
   toGenerateRequest({ body: { model: MODEL, messages: [USER], ...more }, dropParams }).body
+const droppedOf = (more: Body, dropParams = true) =>
+  toGenerateRequest({ body: { model: MODEL, messages: [USER], ...more }, dropParams }).dropped
 const contentsOf = (...messages: unknown[]) => convert({ messages }).contents
 const config = (more: Body) => convert(more).generationConfig
 
@@ -353,11 +355,14 @@ describe('parameters', () => {
       convert({ tools: [{ type: 'function', function: { name: 'f' } }], parallel_tool_calls: true }),
     ).toHaveProperty('tools[0].functionDeclarations', [{ name: 'f' }])
   })
-  it.each<[Body, unknown]>([
-    [{ user: 'user-1' }, { user: 'user-1' }],
-    [{ user: 'User@x' }, undefined],
-    [{ metadata: { a: 'b', C: 'd', e: 'F' } }, { a: 'b' }],
-  ])('bookkeeping %j → labels %j', (body, labels) => expect(convert(body).labels).toEqual(labels))
+  it.each<[Body, unknown, string[]]>([
+    [{ user: 'user-1' }, { user: 'user-1' }, []],
+    [{ user: 'User@x' }, undefined, ['user']],
+    [{ metadata: { a: 'b', C: 'd', e: 'F' } }, { a: 'b' }, ['metadata.C', 'metadata.e']],
+  ])('bookkeeping %j → labels %j, the rest told as dropped: %j', (body, labels, dropped) => {
+    expect(convert(body).labels).toEqual(labels)
+    expect(droppedOf(body, false)).toEqual(dropped)
+  })
 
   it.each<[string, unknown]>([
     ['audio', { voice: 'x', format: 'wav' }],
@@ -378,6 +383,7 @@ describe('parameters', () => {
       expect.objectContaining({ status: 400, param: field, code: 'unsupported_parameter' }),
     )
     expect(convert({ [field]: value }, true)).toEqual(convert({}))
+    expect(droppedOf({ [field]: value })).toEqual([field])
   })
   it.each<[string, unknown]>([
     ['logprobs', false],
@@ -387,7 +393,10 @@ describe('parameters', () => {
     ['logit_bias', {}],
     ['logit_bias', null],
     ['audio', null],
-  ])('%s %j says nothing', (field, value) => expect(convert({ [field]: value })).toEqual(convert({})))
+  ])('%s %j says nothing', (field, value) => {
+    expect(convert({ [field]: value })).toEqual(convert({}))
+    expect(droppedOf({ [field]: value })).toEqual([])
+  })
 
   it.each<[Body, string]>([
     [{ temprature: 1 }, 'temprature'],
@@ -412,5 +421,10 @@ describe('parameters', () => {
       expect.objectContaining({ param: 'messages[0].content[0].image_url.detail' }),
     )
     expect(convert({ messages }, true).contents).toHaveLength(1)
+    expect(droppedOf({ messages, logprobs: true })).toEqual([
+      'logprobs',
+      'messages[0].name',
+      'messages[1].content[0].image_url.detail',
+    ])
   })
 })

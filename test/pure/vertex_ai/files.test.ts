@@ -33,7 +33,7 @@ describe('recordings', () => {
   it('list', async () => {
     const { channel, requests } = channelOf(() => ({ body: { items: [OBJECT], nextPageToken: 't' } }))
     expect(await files.list(channel, { limit: 5, after: 'tok' })).toEqual({
-      items: [{ id: ID, bytes: 8 }],
+      items: [{ id: ID, filename: 'train file.jsonl', bytes: 8, createdAt: 1795132800 }],
       hasMore: true,
       next: 't',
     })

@@ -7,7 +7,7 @@ import { capabilities } from '../../../shared/providers/vertex_ai/capabilities.t
 import { adapterSize } from '../../../shared/providers/vertex_ai/hyperparameters.ts'
 import { vertexAi } from '../../../shared/providers/vertex_ai/index.ts'
 import { jobs, toBody, toList } from '../../../shared/providers/vertex_ai/jobs.ts'
-import { fromLabel, toLabel } from '../../../shared/providers/vertex_ai/labels.ts'
+import { fromLabel, JOB_LABEL_KEY, toLabel } from '../../../shared/providers/vertex_ai/labels.ts'
 import { fromJob, tuningJob, tuningJobList } from '../../../shared/providers/vertex_ai/native-job.ts'
 import { nativeStatus, toStatus } from '../../../shared/providers/vertex_ai/status.ts'
 import { channelOf, SETTINGS, wire } from './support/channel.ts'
@@ -170,7 +170,27 @@ describe("peers' defects", () => {
     ])
     expect(tuningJobList.parse({}).tuningJobs).toEqual([])
   })
-  it('pages go by the token that the page before gave', async () => {
+  it('says how it was asked for, without the label', () => {
+    const asked = native({
+      createTime: '2026-11-20T09:00:00Z',
+      tunedModelDisplayName: 'cards',
+      labels: { team: 'a', [JOB_LABEL_KEY]: toLabel('ftjob-1') },
+      supervisedTuningSpec: { trainingDatasetUri: 'gs://b/t', validationDatasetUri: 'gs://b/v' },
+    })
+    expect(asked.origin).toEqual({
+      label: 'ftjob-1',
+      createdAt: Date.UTC(2026, 10, 20, 9) / 1000,
+      trainingFile: 'gs://b/t',
+      validationFile: 'gs://b/v',
+      suffix: 'cards',
+      metadata: { team: 'a' },
+    })
+    const preference = { trainingDatasetUri: 'gs://b/p', validationDatasetUri: 7 }
+    expect(
+      native({ supervisedTuningSpec: undefined, preferenceOptimizationSpec: preference }).origin,
+    ).toMatchObject({ trainingFile: 'gs://b/p', validationFile: null })
+  })
+  it('pages go by the token that the page before gave (Portkey 14: an object’s id was sent as the token)', async () => {
     const { channel, requests } = channelOf(({ url }) => ({
       body: {
         tuningJobs: [SUCCEEDED],

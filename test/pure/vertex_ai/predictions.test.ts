@@ -19,7 +19,7 @@ it('messages become an instance, sampling parameters', () => {
     n: 2,
     stream: false,
   }
-  expect(toPredict({ body, dropParams: false })).toEqual({
+  expect(toPredict({ body, dropParams: false }).body).toEqual({
     instances: [
       {
         '@requestFormat': 'chatCompletions',
@@ -42,18 +42,26 @@ it('messages become an instance, sampling parameters', () => {
     },
   })
   expect(
-    toPredict({ body: { model: 'm', messages: MESSAGES, max_completion_tokens: 7 }, dropParams: false }),
+    toPredict({ body: { model: 'm', messages: MESSAGES, max_completion_tokens: 7 }, dropParams: false }).body,
   ).toHaveProperty('parameters', {
     max_tokens: 7,
   })
-  expect(toPredict({ body: { model: 'm', messages: MESSAGES }, dropParams: false })).not.toHaveProperty(
+  expect(toPredict({ body: { model: 'm', messages: MESSAGES }, dropParams: false }).body).not.toHaveProperty(
     'parameters',
   )
 })
 it('what has no place is refused or dropped', () => {
   const body = { model: 'm', messages: MESSAGES, tools: [] }
   expect(() => toPredict({ body, dropParams: false })).toThrow(expect.objectContaining({ param: 'tools' }))
-  expect(JSON.stringify(toPredict({ body, dropParams: true }))).not.toContain('tools')
+  const { body: sent, dropped } = toPredict({ body, dropParams: true })
+  expect(JSON.stringify(sent)).not.toContain('tools')
+  expect(dropped).toEqual(['tools'])
+})
+it('bookkeeping without a place is told as dropped, not refused', () => {
+  const body = { model: 'm', messages: MESSAGES, user: 'Ann', metadata: { a: 'b' }, seed: null }
+  const { body: sent, dropped } = toPredict({ body, dropParams: false })
+  expect(sent).toEqual(toPredict({ body: { model: 'm', messages: MESSAGES }, dropParams: false }).body)
+  expect(dropped).toEqual(['user', 'metadata'])
 })
 
 describe('predictions become choices', () => {

@@ -143,39 +143,70 @@ const noPlace = (param: string, what = `'${param}'`) =>
 /** Efforts that Converse's `outputConfig.effort` knows. */
 const EFFORTS = ['low', 'medium', 'high', 'xhigh', 'max']
 
+/** What of the messages has no place. */
+const unsupportedParts = (messages: readonly Message[]) =>
+  messages.flatMap((message, index) => {
+    const path = `messages[${index}]`
+    const parts = message.role === 'user' && Array.isArray(message.content) ? message.content : []
+    return [
+      ...('name' in message && message.name != null
+        ? [{ param: `${path}.name`, what: 'names of speakers' }]
+        : []),
+      ...parts.flatMap((part, at) =>
+        part.type === 'image_url' && (part.image_url.detail ?? 'auto') !== 'auto'
+          ? [{ param: `${path}.content[${at}].image_url.detail`, what: 'the detail of an image' }]
+          : [],
+      ),
+    ]
+  })
+
+/** Once a conversation holds calls, Converse wants their tools, and cannot be told not to use them. */
+const holdsCalls = (messages: readonly Message[]): boolean =>
+  messages.some(message => message.role === 'tool' || ('tool_calls' in message && message.tool_calls?.length))
+
 /** What is supported as such, but not with this value. */
-const unsupportedValues = ({ response_format, reasoning_effort, messages }: Supported) => [
+const unsupportedValues = ({
+  response_format,
+  reasoning_effort,
+  messages,
+  tool_choice,
+  tools,
+}: Supported) => [
   ...(response_format?.type === 'json_object'
-    ? [{ field: 'response_format', error: noPlace('response_format', "the response format 'json_object'") }]
+    ? [{ param: 'response_format', what: "the response format 'json_object'" }]
     : []),
   ...(reasoning_effort != null && !EFFORTS.includes(reasoning_effort)
-    ? [{ field: 'reasoning_effort', error: noPlace('reasoning_effort', `the effort '${reasoning_effort}'`) }]
+    ? [{ param: 'reasoning_effort', what: `the effort '${reasoning_effort}'` }]
     : []),
-  ...messages.flatMap((message, index) =>
-    'name' in message && message.name != null
-      ? [{ field: 'messages.name', error: noPlace(`messages[${index}].name`, 'names of speakers') }]
-      : [],
-  ),
+  ...(tool_choice === 'none' && tools?.length && holdsCalls(messages)
+    ? [{ param: 'tool_choice', what: "the choice 'none' where the messages hold tool calls" }]
+    : []),
+  ...unsupportedParts(messages),
 ]
 
 /**
- * The fields Converse has a place for, checked.
+ * The fields Converse has a place for, checked, and the names of those left out.
  * @throws {ApiError} 400 for what is wrong, not known, or, without `dropParams`, not supported
  */
-export const toSupported = (body: Record<string, unknown>, dropParams: boolean): Supported => {
+export const toSupported = (
+  body: Record<string, unknown>,
+  dropParams: boolean,
+): { fields: Supported; dropped: string[] } => {
   const kept: Record<string, unknown> = {}
+  const dropped: string[] = []
+  const leaveOut = (param: string, what?: string) => {
+    if (!dropParams) throw noPlace(param, what)
+    dropped.push(param)
+  }
   for (const [field, value] of Object.entries(body)) {
     const isHarmless = UNSUPPORTED[field]
     if (isHarmless === undefined) kept[field] = value
-    else if (value !== null && !isHarmless(value) && !dropParams) throw noPlace(field)
+    else if (value !== null && !isHarmless(value)) leaveOut(field)
   }
   const fields = check(supported, kept)
-  const [first] = unsupportedValues(fields)
-  if (first && !dropParams) throw first.error
-  const rest = { ...fields }
-  for (const { field } of unsupportedValues(fields)) {
-    if (field === 'response_format') delete rest.response_format
-    if (field === 'reasoning_effort') delete rest.reasoning_effort
+  for (const { param, what } of unsupportedValues(fields)) {
+    leaveOut(param, what)
+    if (param === 'response_format' || param === 'reasoning_effort') delete fields[param]
   }
-  return rest
+  return { fields, dropped }
 }

@@ -20,7 +20,7 @@ const includesUsage = (options: unknown): boolean =>
 export const chat: Provider['chat'] = {
   async complete(channel, request) {
     const { body } = request
-    const outgoing = toRequest(channel.settings, request)
+    const { outgoing, dropped } = toRequest(channel.settings, request)
     if (body.stream === true) {
       const { body: events } = await channel.open(outgoing)
       return {
@@ -30,6 +30,7 @@ export const chat: Provider['chat'] = {
           'cache-control': 'no-cache',
         }),
         body: toEventStream(events, headOf(channel, body.model), includesUsage(body.stream_options)),
+        dropped,
       }
     }
     const answer = await channel.read(converseAnswer, outgoing)
@@ -37,6 +38,7 @@ export const chat: Provider['chat'] = {
       kind: 'whole',
       headers: new Headers({ 'content-type': 'application/json' }),
       bytes: new TextEncoder().encode(JSON.stringify(toCompletion(answer, headOf(channel, body.model)))),
+      dropped,
     }
   },
 }

@@ -29,7 +29,10 @@ const choiceOf = (choice: Exclude<ToolChoice, 'none'>) => {
 const hasToolUse = (turns: readonly Turn[]) =>
   turns.some(({ content }) => content.some(block => 'toolUse' in block || 'toolResult' in block))
 
-/** Converse has no `none`: tools are left out, unless the conversation so far holds calls, which need them. */
+/**
+ * Converse has no `none`: tools are left out, unless the conversation so far holds calls, which need them; then `none` has
+ * been refused, or is told as dropped.
+ */
 const toolConfig = ({ tools, tool_choice: choice }: Supported, turns: readonly Turn[]) => {
   if (!tools || tools.length === 0 || (choice === 'none' && !hasToolUse(turns))) return {}
   return {
@@ -80,15 +83,18 @@ const requestMetadata = ({ user, metadata }: Supported) => {
 
 /** @throws {ApiError} 400 with the field that cannot be said to Converse */
 export const toBody = (body: Record<string, unknown>, dropParams: boolean) => {
-  const fields = toSupported(body, dropParams)
+  const { fields, dropped } = toSupported(body, dropParams)
   const { system, turns } = toConversation(fields.messages)
   return {
-    messages: turns,
-    ...(system.length > 0 && { system }),
-    ...inferenceConfig(fields),
-    ...toolConfig(fields, turns),
-    ...outputConfig(fields),
-    ...requestMetadata(fields),
+    dropped,
+    body: {
+      messages: turns,
+      ...(system.length > 0 && { system }),
+      ...inferenceConfig(fields),
+      ...toolConfig(fields, turns),
+      ...outputConfig(fields),
+      ...requestMetadata(fields),
+    },
   }
 }
 
@@ -103,15 +109,21 @@ const assertCallable = (model: string) => {
   })
 }
 
-export const toRequest = (settings: Settings, { body, dropParams }: ChatRequest): ProviderRequest => {
+/** @returns what is sent, and the names of the fields that are not in it */
+export const toRequest = (
+  settings: Settings,
+  { body, dropParams }: ChatRequest,
+): { outgoing: ProviderRequest; dropped: string[] } => {
   assertCallable(body.model)
   const operation = body.stream === true ? 'converse-stream' : 'converse'
-  return {
+  const { body: converse, dropped } = toBody(body, dropParams)
+  const outgoing: ProviderRequest = {
     method: 'POST',
     url: urlOf(settings, 'runtime', ['model', body.model, operation]),
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(toBody(body, dropParams)),
+    body: JSON.stringify(converse),
     // The official clients repeat a completion themselves; twice repeated is paid twice.
     repeat: 'never',
   }
+  return { outgoing, dropped }
 }

@@ -26,7 +26,7 @@ export const generate = async (
   speaker: Speaker,
   request: ChatRequest,
 ): Promise<ChatAnswer> => {
-  const { body, includeUsage } = toGenerateRequest(request)
+  const { body, includeUsage, dropped } = toGenerateRequest(request)
   const { model, stream } = request.body
   const outgoing = (verb: string, query: Record<string, string> = {}) => ({
     method: 'POST' as const,
@@ -43,6 +43,7 @@ export const generate = async (
       kind: 'stream',
       headers: new Headers({ 'content-type': 'text/event-stream; charset=utf-8' }),
       body: toChunkStream(answer.body, { model, includeUsage, now: channel.now() }),
+      dropped,
     }
   }
   const response = await channel.read(generateResponse, outgoing('generateContent'))
@@ -50,5 +51,6 @@ export const generate = async (
     kind: 'whole',
     headers: new Headers({ 'content-type': 'application/json' }),
     bytes: encoder.encode(JSON.stringify(toCompletion(response, model, channel.now()))),
+    dropped,
   }
 }

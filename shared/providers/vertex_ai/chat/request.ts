@@ -174,13 +174,16 @@ const toGenerationConfig = (body: Supported) =>
 
 const LABEL_KEY = /^[a-z][a-z0-9_-]{0,62}$/
 const LABEL_VALUE = /^[a-z0-9_-]{0,63}$/
-/** Bookkeeping that changes no answer: what is not a label to Google is left out without a word. */
-const toLabels = ({ user, metadata }: Supported): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries({ ...metadata, ...(user && { user }) }).filter(
-      ([key, value]) => LABEL_KEY.test(key) && LABEL_VALUE.test(value),
-    ),
-  )
+const isLabel = ([key, value]: [string, string]) => LABEL_KEY.test(key) && LABEL_VALUE.test(value)
+/** Bookkeeping that changes no answer: what is not a label to Google is not refused, only told as dropped. */
+const toLabels = ({ user, metadata }: Supported, dropped: string[]): Record<string, string> => {
+  const pairs = [
+    ...Object.entries(metadata ?? {}).map(pair => ({ param: `metadata.${pair[0]}`, pair })),
+    ...(user ? [{ param: 'user', pair: ['user', user] as [string, string] }] : []),
+  ]
+  dropped.push(...pairs.flatMap(({ param, pair }) => (isLabel(pair) ? [] : [param])))
+  return Object.fromEntries(pairs.map(({ pair }) => pair).filter(isLabel))
+}
 
 const filled = <T extends object>(value: T): T | undefined =>
   Object.keys(value).length === 0 ? undefined : value
@@ -188,6 +191,8 @@ const filled = <T extends object>(value: T): T | undefined =>
 export interface GenerateRequest {
   body: Record<string, unknown>
   includeUsage: boolean
+  /** Fields that are not in it. */
+  dropped: string[]
 }
 
 /** @throws {ApiError} 400 with the field that is wrong, unknown or has no place */
@@ -195,6 +200,7 @@ export const toGenerateRequest = ({
   body,
   dropParams,
 }: Pick<ChatRequest, 'body' | 'dropParams'>): GenerateRequest => {
+  const dropped: string[] = []
   const unsupported: Unsupported = (param, why) => {
     if (!dropParams)
       throw badRequest(
@@ -202,18 +208,20 @@ export const toGenerateRequest = ({
         `'${param}' has no place at Vertex AI: ${why}. 'drop_params' leaves it out.`,
         'unsupported_parameter',
       )
+    dropped.push(param)
   }
   refuseOthers(body, unsupported)
   const fields = check(supported, body)
   const { system, contents } = toContents(body.messages, unsupported)
   return {
     includeUsage: fields.stream_options?.include_usage === true,
+    dropped,
     body: present({
       contents,
       systemInstruction: system === undefined ? undefined : { parts: [{ text: system }], role: 'user' },
       tools: toTools(fields.tools),
       toolConfig: toToolConfig(fields),
-      labels: filled(toLabels(fields)),
+      labels: filled(toLabels(fields, dropped)),
       generationConfig: filled(toGenerationConfig(fields)),
     }),
   }
