@@ -9,6 +9,8 @@ export type GatewayErrorCode =
   | 'conflict'
   | 'connection_unconfigured'
   | 'credentials_required'
+  | 'delivery_not_found'
+  | 'deployment_unconfigured'
   | 'feature_unsupported'
   | 'file_deleted'
   | 'file_not_found'
@@ -19,6 +21,7 @@ export type GatewayErrorCode =
   | 'invalid_dataset'
   | 'invalid_json'
   | 'invalid_multipart'
+  | 'invalid_signature'
   | 'invalid_state'
   | 'invalid_value'
   | 'job_not_found'
@@ -40,6 +43,8 @@ export type GatewayErrorCode =
   | 'too_few_examples'
   | 'unknown_parameter'
   | 'unknown_url'
+  | 'webhook_endpoint_not_found'
+  | 'webhook_undelivered'
 
 /** Codes a provider gave that clients of the OpenAI API act on; they are passed on unchanged. */
 export const PROVIDER_ERROR_CODES = [
