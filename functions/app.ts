@@ -14,6 +14,7 @@ import { files } from './files.ts'
 import {
   type AppEnv,
   asAdmin,
+  asAnyone,
   asOwner,
   type Guard,
   jsonLimit,
@@ -25,6 +26,8 @@ import { jobs } from './jobs.ts'
 import { keys } from './keys.ts'
 import { models } from './models.ts'
 import { predictions } from './predictions.ts'
+import { webhookEndpoints, webhookEventTypes, webhookSecret } from './webhook-endpoints.ts'
+import { webhooks } from './webhooks.ts'
 
 /** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
 const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
@@ -34,6 +37,8 @@ const DOORS: readonly { path: string; guard: Guard; isJson: boolean }[] = [
   { path: '/v1/models', guard: asOwner, isJson: false },
   { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
   { path: '/v1/keys', guard: asAdmin, isJson: true },
+  { path: '/v1/webhook_', guard: asOwner, isJson: true },
+  { path: '/webhooks/', guard: asAnyone, isJson: false },
 ]
 
 /** Builds the app for a configuration. One app serves all requests of an isolate; its caches may vanish with it. */
@@ -65,6 +70,10 @@ export const createApp = (config: Config) => {
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
     .route('/v1/vertex_ai/endpoints', predictions)
+    .route('/v1/webhook_endpoints', webhookEndpoints)
+    .route('/v1/webhook_event_types', webhookEventTypes)
+    .route('/v1/webhook_secret', webhookSecret)
+    .route('/webhooks', webhooks)
 
   /** An answer made by hand takes none of the headers set so far: the request's id is named again. */
   const answer = (id: string, error: ApiError): Response =>

@@ -3,13 +3,20 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
+import { announceDue } from '../shared/training/index.ts'
+import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
 /** Looks for due work of one kind and does it, up to a limit. */
 export type Duty = (context: Context, limit: number) => Promise<void>
 
-/** Every duty there is. */
-const DUTIES: Readonly<Record<string, Duty>> = {}
+/** Every duty there is, in the order they are done. */
+const DUTIES: Readonly<Record<string, Duty>> = {
+  announcements: announceDue,
+  webhooks: deliverDue,
+  'old deliveries': removeOldDeliveries,
+  'old messages': forgetHeard,
+}
 
 /** Records of one kind handled in one tick; the rest waits for the next. */
 const MOST_OF_A_KIND = 50

@@ -4,13 +4,16 @@
  */
 import type { Context } from '../shared/context.ts'
 import type { Task } from '../shared/platform/index.ts'
+import { deliver } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
 /** Does one step for the record of this id. Steps may be repeated, and may come when there is nothing left to do. */
 export type Step = (context: Context, id: string) => Promise<void>
 
 /** Every kind of step there is. */
-const STEPS: Readonly<Record<string, Step>> = {}
+const STEPS: Readonly<Record<string, Step>> = {
+  webhook: deliver,
+}
 
 /** Carries out a step. @returns whether it is done with; if not, it is to be tried again */
 export const runTask = async (context: Context, { type, id }: Task): Promise<boolean> => {

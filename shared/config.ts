@@ -14,7 +14,9 @@ interface Common {
 }
 
 /** OpenAI, or anything that speaks its fine-tuning API under another base URL. */
-export interface OpenAIConnection extends Common, Fields<'apiKey' | 'baseUrl' | 'organization' | 'project'> {
+export interface OpenAIConnection
+  extends Common,
+    Fields<'apiKey' | 'baseUrl' | 'organization' | 'project' | 'webhookSecret'> {
   provider: 'openai' | 'openai_compatible'
 }
 
@@ -36,6 +38,7 @@ export interface AzureConnection
       | 'account'
       | 'deploymentSku'
       | 'deploymentCapacity'
+      | 'webhookSecret'
     > {
   provider: 'azure'
 }
@@ -44,7 +47,16 @@ export interface AzureConnection
 export interface VertexConnection
   extends Common,
     Fields<
-      'credentials' | 'accessToken' | 'project' | 'location' | 'bucket' | 'aiplatformUrl' | 'storageUrl'
+      | 'credentials'
+      | 'accessToken'
+      | 'project'
+      | 'location'
+      | 'bucket'
+      | 'aiplatformUrl'
+      | 'storageUrl'
+      | 'pushAudience'
+      | 'pushServiceAccount'
+      | 'googleKeysUrl'
     > {
   provider: 'vertex_ai'
   /** How online prediction endpoints are called, by their id; a tuned Gemini's own is known without. */
@@ -67,6 +79,7 @@ export interface BedrockConnection
       | 'runtimeUrl'
       | 's3Url'
       | 'provisionedUnits'
+      | 'webhookSecret'
     > {
   provider: 'bedrock'
 }

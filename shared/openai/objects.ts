@@ -75,6 +75,8 @@ export interface JobObject<Method = unknown> {
     native_status: string | null
     /** When the provider was last asked, or null. The rest of the job is as of then. */
     polled_at: number | null
+    /** Where its end is told, beside the owner's endpoints. */
+    webhook_url: string | null
   }
 }
 

@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { UPLOAD_PURPOSES } from './objects.ts'
 import { pageQuery } from './paging.ts'
+import { webhookUrl } from './webhooks.ts'
 
 const auto = <T extends z.ZodType>(schema: T, range: string) =>
   z.union([z.literal('auto'), schema], { error: `must be 'auto' or ${range}` }).optional()
@@ -107,6 +108,8 @@ export const jobRequest = z
     hyperparameters: z.strictObject(common).optional(),
     /** What only one provider knows, under its name. */
     provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+    /** Where the job's end is told. */
+    webhook_url: webhookUrl.nullish(),
     ...routingFields,
   })
   .refine(body => !(body.method && body.hyperparameters), {

@@ -7,6 +7,7 @@ import { FEWEST_EXAMPLES, type FileRecord, findFile } from '../datasets/index.ts
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
 import type { Capabilities, Connection } from '../providers/index.ts'
 import { resolveModel } from '../serving/index.ts'
+import { ensureOwnerSecret } from '../webhooks/index.ts'
 
 export interface Plan {
   connection: Connection
@@ -80,6 +81,13 @@ const findDataset = async (
   return file
 }
 
+/** A job that could not tell of its end is not begun. */
+const checkWebhook = async (context: Context, owner: string, { webhook_url }: JobRequest): Promise<void> => {
+  if (!webhook_url) return
+  context.transport.assertCallable(new URL(webhook_url), 'webhook_url')
+  await ensureOwnerSecret(context, owner)
+}
+
 export const planJob = async (context: Context, owner: string, request: JobRequest): Promise<Plan> => {
   // A tuned model is trained further by its owner only.
   const wish = { ...context.credentials, ...request }
@@ -91,6 +99,7 @@ export const planJob = async (context: Context, owner: string, request: JobReque
   const validation = request.validation_file
     ? await findDataset(context, owner, request.validation_file, 'validation_file')
     : null
+  await checkWebhook(context, owner, request)
   return { connection, nativeModel: name, method, training, validation, warnings }
 }
 

@@ -12,7 +12,7 @@ import {
   type Routing,
   TERMINAL_STATUSES,
 } from '../openai/index.ts'
-import { collection } from '../platform/index.ts'
+import { collection, dueEntry } from '../platform/index.ts'
 import type { NativeJob } from '../providers/index.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
@@ -44,12 +44,15 @@ export interface JobRecord {
   finished_at: number | null
   /** Unix seconds of the last answer of the provider about this job. */
   polled_at: number | null
+  /** Unix seconds since when its end is to be told to webhooks; null (or absent, in old records): nothing is to be told. */
+  announce_at?: number | null
   /** How much of the provider's event feed is in our store: its newest event there, and how many. */
   feed: { last_native_id: string | null; count: number; is_complete: boolean }
 }
 
-export const JOBS = collection<JobRecord, 'owner'>('job', job => job.id, {
+export const JOBS = collection<JobRecord, 'owner' | 'due'>('job', job => job.id, {
   owner: { slot: 'a', entry: job => ({ partition: job.owner, sort: job.id }) },
+  due: { slot: 'b', entry: job => dueEntry(job.announce_at ?? null, job.id) },
 })
 
 export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
@@ -62,6 +65,32 @@ export interface EventRecord {
 export const EVENTS = collection<EventRecord, 'job'>('event', ({ job, event }) => `${job}/${event.id}`, {
   job: { slot: 'a', entry: ({ job, event }) => ({ partition: job, sort: event.id }) },
 })
+
+/** Which job of ours a provider's job is: for what providers tell of their own accord. */
+export interface NativeRecord {
+  provider: string
+  native_id: string
+  job: string
+}
+
+/**
+ * The part of a native id that no other job of the provider's has. Ahead of it providers name the same project by its name or
+ * by its number.
+ */
+const tailOf = (nativeId: string) => nativeId.split('/').at(-1)
+
+export const nativeKey = (provider: string, nativeId: string) => `${provider}/${tailOf(nativeId)}`
+
+export const NATIVES = collection<NativeRecord, 'native'>(
+  'native',
+  ({ provider, native_id, job }) => `${nativeKey(provider, native_id)}/${job}`,
+  {
+    native: {
+      slot: 'a',
+      entry: ({ provider, native_id, job }) => ({ partition: nativeKey(provider, native_id), sort: job }),
+    },
+  },
+)
 
 /** Drops what chose the provider, before anything is stored. */
 export const withoutRouting = (request: JobRequest): StoredRequest => {
@@ -113,6 +142,7 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       native_id: job.native_id,
       native_status: native?.nativeStatus ?? null,
       polled_at: job.polled_at,
+      webhook_url: request.webhook_url ?? null,
     },
   }
 }

@@ -11,7 +11,9 @@ import {
   ProviderFault,
   reconnect,
 } from '../providers/index.ts'
+import { announceEnd } from './announce.ts'
 import { tell } from './events.ts'
+import { indexNative } from './natives.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
 import { checkpointPage, registerTune, tuneName } from './tunes.ts'
 
@@ -27,6 +29,7 @@ export const withNative = (context: Context, job: JobRecord, native: NativeJob):
   error: native.error,
   finished_at: isTerminal(native.status) ? (native.finishedAt ?? nowSeconds(context)) : null,
   polled_at: nowSeconds(context),
+  announce_at: isTerminal(native.status) ? nowSeconds(context) : null,
 })
 
 /** Result files the provider no longer has are left out; any other failure is tried again with the next refresh. */
@@ -80,8 +83,10 @@ export const recordNative = async (
       ? value
       : { ...withNative(context, value, native), result_files, fine_tuned_model }
   })
-  if (updated && updated !== before && !connection.provider.jobs.events)
-    await tellChange(context, before, updated)
+  if (updated && updated !== before) {
+    if (!connection.provider.jobs.events) await tellChange(context, before, updated)
+    await announceEnd(context, updated)
+  }
   return updated ?? job
 }
 
@@ -108,7 +113,10 @@ const resolveSubmission = async (
   connection: Connection,
 ): Promise<JobRecord> => {
   const found = await connection.provider.jobs.find(connection.channel, job.id)
-  if (found) return recordNative(context, job, connection, found)
+  if (found) {
+    await indexNative(context, job, found.id)
+    return recordNative(context, job, connection, found)
+  }
   if (nowSeconds(context) - job.created_at < SUBMISSION_GRACE) return job
   const failed = await JOBS.update(context.platform.store, job.id, value =>
     value.native_id !== null || isTerminal(value.status)
@@ -118,6 +126,7 @@ const resolveSubmission = async (
           status: 'failed',
           finished_at: nowSeconds(context),
           polled_at: nowSeconds(context),
+          announce_at: nowSeconds(context),
           error: {
             code: 'submission_failed',
             message: 'The provider never confirmed this job and does not know it.',
@@ -125,6 +134,7 @@ const resolveSubmission = async (
           },
         },
   )
+  if (failed) await announceEnd(context, failed)
   return failed ?? job
 }
 

@@ -9,6 +9,7 @@ import { ApiError, badRequest, type JobRequest } from '../openai/index.ts'
 import { type Connection, type JobSubmission, type NativeJob, ProviderFault } from '../providers/index.ts'
 import { delayBefore } from '../transport.ts'
 import { tell } from './events.ts'
+import { indexNative } from './natives.ts'
 import { fittingMetadata, type Plan, planJob } from './plan.ts'
 import { JOBS, type JobRecord, withoutRouting } from './records.ts'
 import { withNative } from './refresh.ts'
@@ -131,6 +132,7 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
     await JOBS.delete(store, job.id)
     throw error
   }
+  await indexNative(context, job, native.id)
   const accepted = (await JOBS.update(store, job.id, value => withNative(context, value, native))) ?? job
   await tell(context, accepted, [
     { level: 'info', message: `Accepted by ${provider.id} as ${native.id}.` },

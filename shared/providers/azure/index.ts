@@ -11,6 +11,7 @@ import { toFault } from './faults.ts'
 import { files } from './files.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
+import { push } from './push.ts'
 
 export const azure: Provider = {
   id: 'azure',
@@ -27,4 +28,5 @@ export const azure: Provider = {
   chat,
   deployments,
   models,
+  push,
 }

@@ -13,6 +13,7 @@ import { toFault } from './faults.ts'
 import { files } from './files.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
+import { push } from './push.ts'
 import { fields, missing } from './settings.ts'
 
 const FORMAT: Record<Family, DatasetFormat> = {
@@ -36,4 +37,5 @@ export const bedrock: Provider = {
   chat,
   deployments,
   models,
+  push,
 }
