@@ -12,7 +12,7 @@ import { openSecrets, type StoredSecret } from './secrets.ts'
 import { send } from './send.ts'
 
 /** Seconds: longer than an attempt may take, so that no one else begins meanwhile. */
-const LEASE = 60
+const LEASE = 30
 /** Of each delivery's log. */
 const MOST_ATTEMPTS_KEPT = 30
 /** Seconds that a delivery is kept after its end. */

@@ -312,7 +312,7 @@ describe('workers at once', () => {
     await expect(deliver(bench.context, id)).rejects.toThrow('died')
     bench.platform.store.beforeUpdate = () => undefined
     expect(await bench.delivery()).toMatchObject({ status: 'pending', attempts: [{ error: 'interrupted' }] })
-    bench.pass(59)
+    bench.pass(29)
     await deliverDue(bench.context, 50)
     expect(bench.sent).toHaveLength(1)
     bench.pass(1)
@@ -335,7 +335,7 @@ describe('workers at once', () => {
     const { id } = await prepared(bench)
     const late = deliver(bench.context, id)
     while (bench.sent.length === 0) await new Promise(resolve => setTimeout(resolve, 1))
-    bench.pass(60)
+    bench.pass(30)
     await deliver(bench.context, id)
     const between = await bench.delivery()
     gate.resolve()
