@@ -12,6 +12,9 @@ import type {
   List,
   Method,
   ModelObject,
+  WebhookEndpointObject,
+  WebhookEndpointWithSecretObject,
+  WebhookTestObject,
 } from '../shared/openai/index.ts'
 
 type Page<T> = { data: T[]; has_more: boolean }
@@ -29,6 +32,9 @@ it('every object is one of the SDK’s', () => {
   expectTypeOf<JobEvent>().toExtend<OpenAI.FineTuning.FineTuningJobEvent>()
   expectTypeOf<CheckpointObject>().toExtend<Checkpoint>()
   expectTypeOf<ModelObject>().toExtend<OpenAI.Model>()
+  expectTypeOf<WebhookEndpointObject>().toExtend<OpenAI.Webhooks.WebhookEndpoint>()
+  expectTypeOf<WebhookEndpointWithSecretObject>().toExtend<OpenAI.Webhooks.WebhookEndpointWithSecret>()
+  expectTypeOf<WebhookTestObject>().toExtend<OpenAI.Webhooks.WebhookEndpointTestResult>()
   expectTypeOf<ErrorBody['error']>().toExtend<OpenAI.ErrorObject>()
 })
 

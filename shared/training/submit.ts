@@ -132,8 +132,11 @@ export const submitJob = async (context: Context, owner: string, request: JobReq
     await JOBS.delete(store, job.id)
     throw error
   }
-  await indexNative(context, job, native.id)
-  const accepted = (await JOBS.update(store, job.id, value => withNative(context, value, native))) ?? job
+  const [updated] = await Promise.all([
+    JOBS.update(store, job.id, value => withNative(context, value, native)),
+    indexNative(context, job, native.id),
+  ])
+  const accepted = updated ?? job
   await tell(context, accepted, [
     { level: 'info', message: `Accepted by ${provider.id} as ${native.id}.` },
     ...plan.warnings.map(warning),

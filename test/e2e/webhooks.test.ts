@@ -6,7 +6,7 @@ import { itIsJudged, type Owner, refusal, until, useBench } from './support/benc
 import { isOver, jobWhen, trained, uploaded } from './support/data.ts'
 import { bodiesIn, filesHolding } from './support/storage.ts'
 
-const bench = useBench()
+const bench = useBench({ tellEnds: true })
 const ALL = ['fine_tuning.job.succeeded', 'fine_tuning.job.failed', 'fine_tuning.job.cancelled'] as const
 
 let owner: Owner
@@ -185,6 +185,14 @@ describe('a job’s end', () => {
       attempts: [{ status_code: 204, error: null }],
     })
     expect(receiver().received(name)).toHaveLength(1)
+  })
+
+  it('is told though no one asks for the job: its provider has told the gateway', async () => {
+    const { client, name, secret } = await endpoint()
+    const { id: training_file } = await uploaded(client)
+    const { id } = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
+    const [message] = await heard(name)
+    expect(message && (await unwrapped(message, secret))).toMatchObject({ data: { id } })
   })
 
   it('is told of a cancelled one, to those who asked for that', async () => {
