@@ -17,6 +17,7 @@ import { files } from './files.ts'
 import {
   type AppEnv,
   asAdmin,
+  asAnyone,
   asOwner,
   type Guard,
   jsonLimit,
@@ -30,6 +31,8 @@ import { models } from './models.ts'
 import { predictions } from './predictions.ts'
 import { suggestions } from './suggestions.ts'
 import { uploads } from './uploads.ts'
+import { webhookEndpoints, webhookEventTypes, webhookSecret } from './webhook-endpoints.ts'
+import { webhooks } from './webhooks.ts'
 
 interface Door {
   path: string
@@ -45,6 +48,8 @@ const DOORS: readonly Door[] = [
   { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
   { path: '/v1/uploads', guard: asOwner, isJson: path => !path.endsWith('/parts') },
   { path: '/v1/keys', guard: asAdmin, isJson: true },
+  { path: '/v1/webhook_', guard: asOwner, isJson: true },
+  { path: '/webhooks/', guard: asAnyone, isJson: false },
 ]
 
 /** Builds the app for a configuration. One app serves all requests of an isolate; its caches may vanish with it. */
@@ -82,6 +87,10 @@ export const createApp = (config: Config) => {
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
     .route('/v1/vertex_ai/endpoints', predictions)
+    .route('/v1/webhook_endpoints', webhookEndpoints)
+    .route('/v1/webhook_event_types', webhookEventTypes)
+    .route('/v1/webhook_secret', webhookSecret)
+    .route('/webhooks', webhooks)
 
   /** An answer made by hand takes none of the headers set so far: the request's id is named again. */
   const answer = (id: string, error: ApiError): Response =>

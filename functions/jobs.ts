@@ -1,11 +1,19 @@
 /** `/v1/fine_tuning/jobs` */
 import { Hono } from 'hono'
-import { checkpointsQuery, eventsQuery, jobRequest, jobsQuery, list } from '../shared/openai/index.ts'
+import {
+  checkpointsQuery,
+  deliveriesQuery,
+  eventsQuery,
+  jobRequest,
+  jobsQuery,
+  list,
+} from '../shared/openai/index.ts'
 import {
   type Command,
   commandJob,
   deleteDeployment,
   deployJob,
+  findJob,
   followEvents,
   getDeployment,
   getJob,
@@ -19,6 +27,7 @@ import {
   toEventStream,
   toJobObject,
 } from '../shared/training/index.ts'
+import { listDeliveries, redeliver } from '../shared/webhooks/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
 
 /** RFC 7240, 4.1. */
@@ -99,6 +108,19 @@ routes
     const id = c.req.param('id')
     await deleteDeployment(c.var.context, c.var.owner, id)
     return c.json({ id, object: 'fine_tuning.job.deployment' as const, deleted: true })
+  })
+
+/** The log of a job's own `webhook_url`. */
+routes
+  .get('/:id/deliveries', query(deliveriesQuery), async c => {
+    const { context, owner } = c.var
+    const { id } = await findJob(context, owner, c.req.param('id'))
+    return c.json(await listDeliveries(context, id, c.req.valid('query')))
+  })
+  .post('/:id/deliveries/:delivery/redeliver', async c => {
+    const { context, owner } = c.var
+    const { id } = await findJob(context, owner, c.req.param('id'))
+    return c.json(await redeliver(context, id, c.req.param('delivery')))
   })
 
 for (const command of COMMANDS) {

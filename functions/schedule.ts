@@ -5,6 +5,7 @@
 import type { Context } from '../shared/context.ts'
 import { resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
 import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
+import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
 /** Looks for due work of one kind and does it, up to a limit. */
@@ -16,6 +17,9 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   copies: resumeCopies,
   batches: advanceDueBatches,
   jobs: advanceDueJobs,
+  webhooks: deliverDue,
+  'old deliveries': removeOldDeliveries,
+  'old messages': forgetHeard,
 }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */

@@ -6,6 +6,7 @@ import type { Context } from '../shared/context.ts'
 import { continueCopy } from '../shared/datasets/index.ts'
 import type { Task } from '../shared/platform/index.ts'
 import { advanceBatch, advanceJob } from '../shared/training/index.ts'
+import { deliver } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
 /** Does one step for the record of this id. Steps may be repeated, and may come when there is nothing left to do. */
@@ -16,6 +17,7 @@ const STEPS: Readonly<Record<string, Step>> = {
   batch: advanceBatch,
   copy: continueCopy,
   job: async (context, id) => void (await advanceJob(context, id)),
+  webhook: deliver,
 }
 
 /** Carries out a step. @returns whether it is done with; if not, it is to be tried again */

@@ -28,9 +28,11 @@ export default {
   scheduled: (_: unknown, bindings: Bindings) => tick(app.background(platformOf(bindings))),
   async queue({ messages }: Batch, bindings: Bindings) {
     const context = app.background(platformOf(bindings))
-    for (const message of messages) {
-      if (await runTask(context, message.body)) message.ack()
-      else message.retry()
-    }
+    // At once: one that waits for a slow receiver must not keep the others waiting.
+    await Promise.all(
+      messages.map(async message =>
+        (await runTask(context, message.body)) ? message.ack() : message.retry(),
+      ),
+    )
   },
 }

@@ -90,7 +90,7 @@ async function main(): Promise<number> {
   const interrupted = interruption().then(() => 'interrupted' as const)
 
   const { port, stepMs, state } = options
-  const starting = startStack({ port, stepMs, persistTo: state, log: 'inherit' })
+  const starting = startStack({ port, stepMs, persistTo: state, tellEnds: true, log: 'inherit' })
   const stack = await Promise.race([starting, interrupted])
   // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
   if (stack === 'interrupted') return 0

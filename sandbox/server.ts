@@ -23,9 +23,11 @@ import { type Fault, Faults, faultSchema } from './faults.ts'
 import { createGoogle, type GoogleAccess } from './google/app.ts'
 import { googleControl } from './google/control.ts'
 import { createOpenAI } from './openai/app.ts'
+import { Receiver } from './receiver.ts'
 import { type RecordedRequest, Recorder } from './recorder.ts'
 import { Streams } from './streams.ts'
 import { Tempo } from './tempo.ts'
+import { jobEnded, sendWebhook, type WebhookTarget } from './webhooks.ts'
 
 export type { Fault } from './faults.ts'
 export type { RecordedRequest } from './recorder.ts'
@@ -60,6 +62,10 @@ export interface Sandbox {
   /** Makes a coming request go wrong. */
   fault(fault: Fault): void
   clearFaults(): void
+  /** A customer's server, for webhooks to be sent to. */
+  receiver: Receiver
+  /** From now on the ends of OpenAI's jobs are told there, as OpenAI does. */
+  tellEnds(target: WebhookTarget): void
   /** Forgets files, jobs, models, requests, faults and streams. Settings stay. */
   reset(): void
 }
@@ -79,6 +85,7 @@ export async function startSandbox({
   const streams = new Streams(tempo)
   const faults = new Faults()
   const recorder = new Recorder()
+  const receiver = new Receiver(() => origin)
   const openai = createOpenAI(apiKey, tempo, streams)
   const aws = createAws(tempo, streams)
   const azure = createAzure(tempo, streams)
@@ -97,6 +104,7 @@ export async function startSandbox({
   if (log) app.use(logger())
   // Before the faults: the control surface itself always works, and is not recorded.
   app.route('/_sandbox', controlRoutes({ faults, recorder, streams, tempo, openai, reset }))
+  app.route('/_sandbox/hooks', receiver.app)
   app.route('/_sandbox/aws', awsControl(aws))
   app.route('/_sandbox/azure', azure.control)
   app.route('/_sandbox/google', googleControl(google))
@@ -140,6 +148,10 @@ export async function startSandbox({
     clearRequests: () => recorder.clear(),
     fault: fault => faults.add(faultSchema.parse(fault)),
     clearFaults: () => faults.clear(),
+    receiver,
+    tellEnds: target => {
+      openai.jobs.onEnd = job => void sendWebhook(target, jobEnded(job)).catch(() => undefined)
+    },
     reset,
   }
 }

@@ -12,7 +12,7 @@
  * ```
  */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -44,6 +44,8 @@ export interface StackOptions {
   wranglerConfig?: string
   /** `inherit` copies the gateway's log to stderr; the default is silence unless it fails. */
   log?: 'quiet' | 'inherit'
+  /** Whether the sandbox tells the gateway of the ends of OpenAI's jobs, as OpenAI would. */
+  tellEnds?: boolean
   /** `false` starts the gateway without a sandbox behind it. */
   sandbox?: boolean
 }
@@ -102,6 +104,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const envFile = join(scratch.path, 'empty.env')
   writeFileSync(envFile, '')
   const adminKey = randomBytes(24).toString('base64url')
+  const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`
   const wranglerOptions = { cwd: dirname(config), scratch: scratch.path, log }
 
   let sandbox: Sandbox | undefined
@@ -111,7 +114,15 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const boot = async (): Promise<void> => {
     const [freePort = 0, inspectorPort = 0] = await freePorts(2)
     port ||= freePort
-    const vars = { TUNEGATE_ADMIN_KEY: adminKey, ...(sandbox && accountVariables(sandbox)), ...options.vars }
+    if (options.tellEnds)
+      sandbox?.tellEnds({ url: `http://127.0.0.1:${port}/webhooks/openai`, secret: webhookSecret })
+    const vars = {
+      TUNEGATE_ADMIN_KEY: adminKey,
+      TUNEGATE_ENCRYPTION_KEY: encryptionKey(persistTo),
+      ...(options.tellEnds && { OPENAI_WEBHOOK_SECRET: webhookSecret }),
+      ...(sandbox && accountVariables(sandbox)),
+      ...options.vars,
+    }
     gateway = runWrangler(
       [
         'dev',
@@ -184,6 +195,16 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     stop,
   }
+}
+
+/** What was sealed under a key opens under no other: it stays with the state. */
+function encryptionKey(persistTo: string): string {
+  const file = join(persistTo, 'encryption-key')
+  if (!existsSync(file)) {
+    mkdirSync(persistTo, { recursive: true })
+    writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 })
+  }
+  return readFileSync(file, 'utf8')
 }
 
 /** Brings the local database to the newest schema; a configuration without D1 needs nothing. */

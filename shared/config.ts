@@ -28,7 +28,9 @@ interface Common {
 }
 
 /** OpenAI, or anything that speaks its fine-tuning API under another base URL. */
-export interface OpenAIConnection extends Common, Fields<'apiKey' | 'baseUrl' | 'organization' | 'project'> {
+export interface OpenAIConnection
+  extends Common,
+    Fields<'apiKey' | 'baseUrl' | 'organization' | 'project' | 'webhookSecret'> {
   provider: 'openai' | 'openai_compatible'
 }
 
@@ -50,6 +52,7 @@ export interface AzureConnection
       | 'account'
       | 'deploymentSku'
       | 'deploymentCapacity'
+      | 'webhookSecret'
     > {
   provider: 'azure'
 }
@@ -59,7 +62,16 @@ export interface VertexConnection
   extends Common,
     Sourced,
     Fields<
-      'credentials' | 'accessToken' | 'project' | 'location' | 'bucket' | 'aiplatformUrl' | 'storageUrl'
+      | 'credentials'
+      | 'accessToken'
+      | 'project'
+      | 'location'
+      | 'bucket'
+      | 'aiplatformUrl'
+      | 'storageUrl'
+      | 'pushAudience'
+      | 'pushServiceAccount'
+      | 'googleKeysUrl'
     > {
   provider: 'vertex_ai'
   /** How online prediction endpoints are called, by their id; a tuned Gemini's own is known without. */
@@ -83,6 +95,7 @@ export interface BedrockConnection
       | 'runtimeUrl'
       | 's3Url'
       | 'provisionedUnits'
+      | 'webhookSecret'
     > {
   provider: 'bedrock'
 }

@@ -32,14 +32,17 @@ const isPublicHost = (hostname: string): boolean => {
   return address instanceof ipaddr.IPv6 ? isPublicV6(address) : address.range() === 'unicast'
 }
 
-/** Refuses a URL that is not https to a public host. `allowedOrigin` is the one exception: the local sandbox. */
-export const assertPublicUrl = (url: URL, allowedOrigin?: string): void => {
+/**
+ * Refuses a URL that is not https to a public host. `allowedOrigin` is the one exception: the local sandbox.
+ * @param param the field of the request that the URL came in
+ */
+export const assertPublicUrl = (url: URL, allowedOrigin?: string, param = 'api_base'): void => {
   if (allowedOrigin !== undefined && url.origin === allowedOrigin) return
   const refuse = (why: string) =>
     new ApiError({
       status: 400,
       code: 'host_forbidden',
-      param: 'api_base',
+      param,
       message: `The host may not be called: ${why}.`,
     })
   if (url.protocol !== 'https:') throw refuse('only https is spoken')

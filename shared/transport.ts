@@ -59,6 +59,10 @@ export class TransportError extends Error {
 export interface Transport {
   call(request: OutboundRequest): Promise<Answer>
   open(request: OutboundRequest): Promise<OpenAnswer>
+  /** A call to a host that owes us nothing: its body is not read, however long it is. */
+  notify(request: OutboundRequest): Promise<Pick<Answer, 'status' | 'headers'>>
+  /** Refuses a URL that would not be called. @param param the field it came in @throws {ApiError} 400 */
+  assertCallable(url: URL, param: string): void
 }
 
 export interface TransportOptions {
@@ -214,6 +218,12 @@ export const createTransport = ({
         headers: response.headers,
         bytes: new Uint8Array(await response.arrayBuffer()),
       })),
+    notify: request =>
+      repeated(request, async ({ status, headers, body }) => {
+        await body?.cancel().catch(() => undefined)
+        return { status, headers }
+      }),
+    assertCallable: (url, param) => assertPublicUrl(url, allowedOrigin, param),
     open: request =>
       repeated(request, async response => ({
         status: response.status,

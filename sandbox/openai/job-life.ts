@@ -27,9 +27,19 @@ export class JobLife {
   readonly #pace: Pace
   readonly #results: JobDialect['results']
   readonly #modelName: string
+  readonly #ended: () => void
   readonly #reports: StepReport[] = []
 
-  constructor(job: Job, files: Files, models: Models, tempo: Tempo, { results, newModelName }: JobDialect) {
+  /** @param ended called when the job has come to its end */
+  constructor(
+    job: Job,
+    files: Files,
+    models: Models,
+    tempo: Tempo,
+    { results, newModelName }: JobDialect,
+    ended: () => void = () => undefined,
+  ) {
+    this.#ended = ended
     this.job = job
     this.#results = results
     this.#modelName = newModelName(job)
@@ -194,6 +204,7 @@ export class JobLife {
   #finish(status: JobStatus): void {
     this.job.status = status
     this.job.finishedAt = nowInSeconds()
+    this.#ended()
   }
 }
 

@@ -21,6 +21,8 @@ interface Entry {
 /** All jobs, by id. */
 export class Jobs {
   readonly ledger = new Ledger<Entry>()
+  /** Told of every job's end. */
+  onEnd: (job: Job) => void = () => undefined
 
   /** Whether a job is still checking the file. */
   isValidating(fileId: string): boolean {
@@ -83,7 +85,7 @@ export function jobRoutes({ jobs, files, models, tempo }: Workshop, dialect: Job
           : undefined,
       }
       const job = newJob(request, base, fineTune)
-      const life = new JobLife(job, files, models, tempo, dialect)
+      const life = new JobLife(job, files, models, tempo, dialect, () => jobs.onEnd(job))
       jobs.ledger.add({ id: job.id, job, life })
       void life.run(sources)
       for (const message of dialect.warnings(request)) addEvent(job, message, { level: 'warn' })

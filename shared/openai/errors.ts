@@ -13,6 +13,8 @@ export type GatewayErrorCode =
   | 'connection_unconfigured'
   | 'credentials_required'
   | 'dataset_copying'
+  | 'delivery_not_found'
+  | 'deployment_unconfigured'
   | 'feature_unsupported'
   | 'file_deleted'
   | 'file_not_found'
@@ -23,6 +25,7 @@ export type GatewayErrorCode =
   | 'invalid_dataset'
   | 'invalid_json'
   | 'invalid_multipart'
+  | 'invalid_signature'
   | 'invalid_state'
   | 'invalid_value'
   | 'job_not_found'
@@ -47,6 +50,8 @@ export type GatewayErrorCode =
   | 'unknown_parameter'
   | 'unknown_url'
   | 'upload_not_found'
+  | 'webhook_endpoint_not_found'
+  | 'webhook_undelivered'
 
 /** Codes a provider gave that clients of the OpenAI API act on; they are passed on unchanged. */
 export const PROVIDER_ERROR_CODES = [

@@ -217,6 +217,8 @@ export interface JobObject<Method = unknown> {
     estimate_missing: string | null
     /** What the provider says it trained, at the price of the estimate; null until then, and where either is not known. */
     cost_usd: number | null
+    /** Where its end is told, beside the owner's endpoints. */
+    webhook_url: string | null
   }
 }
 

@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { declarationFields } from './datasets.ts'
 import { UPLOAD_PURPOSES } from './objects.ts'
 import { pageQuery } from './paging.ts'
+import { webhookUrl } from './webhooks.ts'
 
 const auto = <T extends z.ZodType>(schema: T, range: string) =>
   z.union([z.literal('auto'), schema], { error: `must be 'auto' or ${range}` }).optional()
@@ -113,6 +114,8 @@ export const jobRequest = z
     deadline_seconds: z.int().min(60).max(31_536_000).optional(),
     /** What only one provider knows, under its name. */
     provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
+    /** Where the job's end is told. */
+    webhook_url: webhookUrl.nullish(),
     ...routingFields,
   })
   .refine(body => !(body.method && body.hyperparameters), {

@@ -5,13 +5,14 @@
 import type { Collection } from './collection.ts'
 import type { IndexEntry, Store } from './ports.ts'
 
-const PARTITION = 'due'
+/** `due`: work to be done. `expired`: what is to be removed, kept apart so that no amount of it delays work. */
+export type DueList = 'due' | 'expired'
 
 const sortOf = (seconds: number) => String(Math.max(0, Math.floor(seconds))).padStart(12, '0')
 
 /** Where a record stands among what is due. @param at Unix seconds; null: never */
-export const dueEntry = (at: number | null, id: string): IndexEntry | undefined =>
-  at === null ? undefined : { partition: PARTITION, sort: `${sortOf(at)}#${id}` }
+export const dueEntry = (at: number | null, id: string, list: DueList = 'due'): IndexEntry | undefined =>
+  at === null ? undefined : { partition: list, sort: `${sortOf(at)}#${id}` }
 
 /** What is due by now, longest overdue first. @param now Unix seconds */
 export const listDue = async <T>(
@@ -19,8 +20,9 @@ export const listDue = async <T>(
   records: Collection<T, 'due'>,
   now: number,
   limit: number,
+  list: DueList = 'due',
 ): Promise<T[]> => {
-  const { items } = await records.list(store, 'due', PARTITION, {
+  const { items } = await records.list(store, 'due', list, {
     order: 'asc',
     limit,
     below: sortOf(now + 1),

@@ -15,6 +15,7 @@ import {
   type Provider,
   ProviderFault,
   type ProviderRequest,
+  type PushMessage,
   type Settings,
   unansweredFault,
 } from './provider.ts'
@@ -130,14 +131,10 @@ const fingerprint = async (secret: string): Promise<string> => {
   return Array.from(new Uint8Array(digest, 0, 6), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
-const openChannel = (
-  context: Context,
-  provider: Provider,
-  settings: Settings,
-  timeoutMs: number,
-): Channel => {
-  const { clock, defer, sizedBody } = context.platform
-  const tools: AuthTools = {
+/** What authorising a request, or checking a message, may need. */
+const authTools = (context: Context, timeoutMs: number): AuthTools => {
+  const { clock, defer } = context.platform
+  return {
     tokens: createTokenCache({
       slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
       now: clock.now,
@@ -148,6 +145,16 @@ const openChannel = (
     call: request => context.transport.call({ ...request, timeoutMs, repeat: 'never' }),
     now: clock.now,
   }
+}
+
+const openChannel = (
+  context: Context,
+  provider: Provider,
+  settings: Settings,
+  timeoutMs: number,
+): Channel => {
+  const { clock, defer, sizedBody } = context.platform
+  const tools = authTools(context, timeoutMs)
   const authorised = async (request: ProviderRequest): Promise<OutboundRequest> => ({
     ...request,
     headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
@@ -264,6 +271,39 @@ export const connect = async (context: Context, name: string, wish: Wish = {}): 
   const channel = openChannel(context, provider, settings, seconds * 1000)
   const account = isOwn ? `${name}#${await fingerprint(ownIdentity(provider, settings))}` : name
   return { name, provider, channel, account }
+}
+
+/** Who sends a message does not wait long for it to be taken. */
+const PUSH_TIMEOUT_MS = 10_000
+
+const unlessUnconfigured = (error: unknown): undefined => {
+  if (!(error instanceof ApiError && error.code === 'connection_unconfigured')) throw error
+}
+
+/**
+ * Which of a provider's connections a message is for, which is the one that proves it.
+ * @throws {ApiError} 401 when none does
+ */
+export const readPush = async (
+  context: Context,
+  provider: string,
+  message: PushMessage,
+): Promise<{ connection: Connection; id: string; nativeIds: string[] }> => {
+  const names = Object.entries(context.config.connections).filter(
+    ([, config]) => config.provider === provider,
+  )
+  for (const [name] of names) {
+    const connection = await connect(context, name).catch(unlessUnconfigured)
+    const push = connection?.provider.push
+    if (!connection || !push?.settings.every(setting => connection.channel.settings[setting])) continue
+    const read = await push.read(connection.channel.settings, message, authTools(context, PUSH_TIMEOUT_MS))
+    if (read) return { connection, ...read }
+  }
+  throw new ApiError({
+    status: 401,
+    code: 'invalid_signature',
+    message: `The message proves none of the connections with '${provider}' that take webhooks.`,
+  })
 }
 
 /** What a caller's credentials are told apart by. */

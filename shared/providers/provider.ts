@@ -357,6 +357,27 @@ export interface Deployments {
   delete(channel: Channel, id: string): Promise<void>
 }
 
+/** A message that a provider sends of its own accord, or something that is set up at it. */
+export interface PushMessage {
+  headers: Headers
+  /** As it came: signatures are over its very bytes. */
+  body: string
+}
+
+export interface Push {
+  /** The settings without which no message is taken. */
+  readonly settings: readonly string[]
+  /**
+   * Whether a message comes from where it must, and what jobs it is about: nothing else in it is believed.
+   * @returns undefined when it is not proved
+   */
+  read(
+    settings: Settings,
+    message: PushMessage,
+    tools: AuthTools,
+  ): Promise<{ id: string; nativeIds: string[] } | undefined>
+}
+
 /** How an online prediction endpoint is called. */
 export type PredictionVerb = 'predict' | 'rawPredict' | 'streamRawPredict'
 
@@ -435,6 +456,8 @@ export interface Provider {
     /** Whether a name has the form of a tuned model, checkpoint or deployment of this provider. */
     isTuned(name: string): boolean
   }
+  /** Only where changes are told without being asked for. */
+  readonly push?: Push
   /** Only where there are prediction endpoints beside chat. */
   readonly predictions?: {
     /** An authenticated pass-through; the answer as the provider gives it. */

@@ -4,10 +4,11 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { isOutOfReach, reconnect } from '../providers/index.ts'
+import { announce } from './announce.ts'
 import { tell } from './events.ts'
 import { syncEvents } from './feed.ts'
 import { retryAfter } from './pace.ts'
-import { isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
+import { isOnOwnCredentials, isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
 
 /** Seconds after its end until which a job's loose ends are looked for. */
 const LONGEST_CLOSING = 7 * 86_400
@@ -54,10 +55,11 @@ export const settlePast = async (context: Context, job: JobRecord): Promise<bool
 /** Does what follows from a job's end, until nothing is left to do. */
 export const close = async (context: Context, job: JobRecord): Promise<void> => {
   const now = nowSeconds(context)
+  await announce(context, job)
   await syncEvents(context, job)
   const isSettled = await settlePast(context, job)
   const fresh = (await JOBS.get(context.platform.store, job.id))?.value ?? job
-  const isWhole = fresh.native_id === null || fresh.feed.is_complete
+  const isWhole = fresh.native_id === null || fresh.feed.is_complete || isOnOwnCredentials(fresh)
   // By our own clock: the provider's word of when it was over may be anything.
   const isOld = now > (job.polled_at ?? job.created_at) + LONGEST_CLOSING
   const isOver = (isSettled && isWhole) || isOld

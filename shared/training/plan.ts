@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { FEWEST_EXAMPLES, type FileRecord, findFile, isSource, takeIn } from '../datasets/index.ts'
 import { badRequest, type JobRequest, type Method } from '../openai/index.ts'
 import type { Capabilities, Connection, Dropped, JobSubmission } from '../providers/index.ts'
+import { ensureOwnerSecret } from '../webhooks/index.ts'
 import { isAuto, type Place, type Route, routeJob } from './route.ts'
 
 /** A job at one place. */
@@ -89,6 +90,13 @@ const findDataset = async (
   return file
 }
 
+/** A job that could not tell of its end is not begun. */
+const checkWebhook = async (context: Context, owner: string, { webhook_url }: JobRequest): Promise<void> => {
+  if (!webhook_url) return
+  context.transport.assertCallable(new URL(webhook_url), 'webhook_url')
+  await ensureOwnerSecret(context, owner)
+}
+
 /**
  * The files of a request.
  * @param connection of the job, whose credentials may read what is pointed at
@@ -169,6 +177,7 @@ export const planJob = async (
   costOf: CostOf = async () => null,
 ): Promise<Plan> => {
   const method = methodOf(request)
+  await checkWebhook(context, owner, request)
   const today = new Date(context.platform.clock.now()).toISOString().slice(0, 10)
   // Only who says which provider is meant can name a file by that provider's id.
   const isNamed =

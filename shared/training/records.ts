@@ -143,15 +143,28 @@ export const jobOfLabel = (label: string): string => label.replace(/-\d+$/, '')
 /** Whether the job runs on credentials that came with its request: nothing can be done for it without them. */
 export const isOnOwnCredentials = ({ account, connection }: Target): boolean => account !== connection
 
-/** Who has a provider's job: no two owners ever have the same. */
+/** Who has a provider's job, and which of ours it is: no two owners ever have the same. */
 export interface ClaimRecord {
   /** {@link nativeKey} */
   id: string
   owner: string
   job: string
+  provider: string
+  native_id: string
 }
 
-export const CLAIMS = collection<ClaimRecord>('claim', claim => claim.id, {})
+/**
+ * What a provider calls a job when it tells of it of its own accord: the last part of its id, ahead of which it names the same
+ * project by its name or by its number.
+ */
+export const hintKey = (provider: string, nativeId: string) => `${provider}/${nativeId.split('/').at(-1)}`
+
+export const CLAIMS = collection<ClaimRecord, 'hint'>('claim', claim => claim.id, {
+  hint: {
+    slot: 'a',
+    entry: ({ id, provider, native_id }) => ({ partition: hintKey(provider, native_id), sort: id }),
+  },
+})
 
 /** Enters whose a provider's job is. @returns false when it is someone's already */
 export const claimJob = (
@@ -159,7 +172,11 @@ export const claimJob = (
   connection: Connection,
   { owner, id }: Pick<JobRecord, 'owner' | 'id'>,
   nativeId: string,
-): Promise<boolean> => CLAIMS.create(store, { id: nativeKey(connection, nativeId), owner, job: id })
+): Promise<boolean> =>
+  CLAIMS.create(store, {
+    ...{ id: nativeKey(connection, nativeId), owner, job: id },
+    ...{ provider: connection.provider.id, native_id: nativeId },
+  })
 
 /** Which jobs a list is to hold: those with all of these pairs, those without any (`null`), or all. */
 export type MetadataFilter = Record<string, string> | null | undefined
@@ -249,6 +266,7 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       attempts: attemptsOf(job),
       is_overdue: job.is_overdue,
       ...spendingOf(job),
+      webhook_url: request.webhook_url ?? null,
     },
   }
 }

@@ -11,6 +11,7 @@ import {
   ProviderFault,
   reconnect,
 } from '../providers/index.ts'
+import { announceEnd } from './announce.ts'
 import { type Saying, tell } from './events.ts'
 import { noteFailure } from './health.ts'
 import { claimJob, isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
@@ -81,6 +82,7 @@ export const recordNative = async (
   if (!updated || updated === before) return updated ?? job
   if (updated.past.length > before.past.length && next) await tellTurn(context, before, updated, next)
   else if (!connection.provider.jobs.events) await tellChange(context, before, updated)
+  await announceEnd(context, updated)
   return updated
 }
 

@@ -19,7 +19,8 @@ const MAY_ENTER: Record<string, readonly string[]> = {
   datasets: ['openai', 'platform', 'providers'],
   spending: ['openai', 'platform', 'providers'],
   serving: ['openai', 'platform', 'providers'],
-  training: ['openai', 'platform', 'providers', 'datasets', 'spending', 'serving'],
+  webhooks: ['openai', 'platform'],
+  training: ['openai', 'platform', 'providers', 'datasets', 'spending', 'serving', 'webhooks'],
 }
 
 /** The files that choose a platform. */

@@ -28,6 +28,7 @@ export const fields = {
   account: { name: 'AZURE_OPENAI_ACCOUNT', kind: 'account' },
   deploymentSku: { name: 'AZURE_OPENAI_DEPLOYMENT_SKU', kind: 'account', fallback: 'Standard' },
   deploymentCapacity: { name: 'AZURE_OPENAI_DEPLOYMENT_CAPACITY', kind: 'account', fallback: '10' },
+  webhookSecret: { name: 'AZURE_OPENAI_WEBHOOK_SECRET', kind: 'account' },
 } as const satisfies Record<string, FieldSpec>
 
 export type Field = keyof typeof fields

@@ -12,6 +12,7 @@ import { toFault } from './faults.ts'
 import { files } from './files.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
+import { push } from './push.ts'
 
 export const azure: Provider = {
   id: 'azure',
@@ -29,4 +30,5 @@ export const azure: Provider = {
   chat,
   deployments,
   models,
+  push,
 }

@@ -14,6 +14,7 @@ import { files } from './files.ts'
 import { defaultEpochs } from './hyperparameters.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
+import { push } from './push.ts'
 import { fields, missing } from './settings.ts'
 
 const FORMAT: Record<Family, DatasetFormat> = {
@@ -38,4 +39,5 @@ export const bedrock: Provider = {
   chat,
   deployments,
   models,
+  push,
 }

@@ -16,6 +16,7 @@ export const fields = {
   provisionedUnits: { name: 'BEDROCK_PROVISIONED_UNITS', kind: 'account' },
   bedrockUrl: { name: 'AWS_ENDPOINT_URL_BEDROCK', kind: 'place' },
   runtimeUrl: { name: 'AWS_ENDPOINT_URL_BEDROCK_RUNTIME', kind: 'place' },
+  webhookSecret: { name: 'BEDROCK_WEBHOOK_SECRET', kind: 'account' },
   s3Url: { name: 'AWS_ENDPOINT_URL_S3', kind: 'place' },
 } as const satisfies Record<string, FieldSpec>
 

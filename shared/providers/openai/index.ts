@@ -8,6 +8,7 @@ import { toFault } from './faults.ts'
 import { files } from './files.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
+import { push } from './push.ts'
 
 export const openai: Provider = {
   id: 'openai',
@@ -22,6 +23,7 @@ export const openai: Provider = {
     },
     organization: { name: 'OPENAI_ORG_ID', kind: 'account' },
     project: { name: 'OPENAI_PROJECT_ID', kind: 'account' },
+    webhookSecret: { name: 'OPENAI_WEBHOOK_SECRET', kind: 'account' },
   },
   missing: ({ apiKey }) => (apiKey ? undefined : 'apiKey'),
   authorise,
@@ -33,4 +35,5 @@ export const openai: Provider = {
   jobs,
   chat,
   models,
+  push,
 }

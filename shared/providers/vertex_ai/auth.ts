@@ -27,6 +27,13 @@ export const fields = {
   aiplatformUrl: { name: 'VERTEX_AIPLATFORM_URL', kind: 'place' },
   storageUrl: { name: 'VERTEX_STORAGE_URL', kind: 'place' },
   endpoints: { name: 'VERTEX_ENDPOINTS', kind: 'place' },
+  pushAudience: { name: 'VERTEX_PUSH_AUDIENCE', kind: 'account' },
+  pushServiceAccount: { name: 'VERTEX_PUSH_SERVICE_ACCOUNT', kind: 'account' },
+  googleKeysUrl: {
+    name: 'GOOGLE_KEYS_URL',
+    kind: 'place',
+    fallback: 'https://www.googleapis.com/oauth2/v3/certs',
+  },
   // Whom a federation with AWS shows to Google; a caller's federation never gets the deployment's.
   awsAccessKeyId: { name: 'AWS_ACCESS_KEY_ID', request: 'aws_access_key_id', kind: 'credential' },
   awsSecretAccessKey: { name: 'AWS_SECRET_ACCESS_KEY', request: 'aws_secret_access_key', kind: 'credential' },

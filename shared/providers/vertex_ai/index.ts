@@ -11,6 +11,7 @@ import { files } from './files.ts'
 import { jobs } from './jobs.ts'
 import { models } from './models.ts'
 import { chatThrough, predictions } from './predictions.ts'
+import { push } from './push.ts'
 import { targetOf } from './targets.ts'
 
 export const vertexAi: Provider = {
@@ -42,4 +43,5 @@ export const vertexAi: Provider = {
   },
   models,
   predictions,
+  push,
 }
