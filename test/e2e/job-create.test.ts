@@ -67,6 +67,10 @@ describe('fine_tuning.jobs.create', () => {
         native_id: expect.stringMatching(/^ftjob-/),
         native_status: 'validating_files',
         polled_at: expect.any(Number),
+        estimated_cost_usd: expect.any(Number),
+        estimate: expect.objectContaining({ epochs: expect.objectContaining({ value: 5 }) }),
+        estimate_missing: null,
+        cost_usd: null,
       },
     })
   })

@@ -125,7 +125,7 @@ const counters = new Map<Encoding, (text: string) => number>()
 
 /**
  * A function that counts a text's tokens. Names of special tokens in a text are text like any other, as in a message's content at
- * OpenAI. The table stays in memory: about 20 MiB for o200k_base, half of that for cl100k_base.
+ * OpenAI. The table stays in memory: about 20 MiB for o200k_base, 5 MiB for cl100k_base.
  */
 export const countWith = async (encoding: Encoding): Promise<(text: string) => number> => {
   const { load, pieces } = ENCODINGS[encoding]
