@@ -9,7 +9,8 @@ import { createInspector } from '../shared/datasets/inspector.ts'
 import { createLineReader } from '../shared/datasets/lines.ts'
 import { ANYONE, type Target } from '../shared/datasets/target.ts'
 
-const BLOCK_BYTES = 8 << 20
+/** No two records of it are the same. */
+const BLOCK_BYTES = 32 << 20
 const CHUNK_BYTES = 128 << 10
 const GEMINI: Target = { ...ANYONE, provider: 'vertex_ai', model: 'gemini-3.5-flash', format: 'gemini' }
 

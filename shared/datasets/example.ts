@@ -13,7 +13,8 @@ export interface ExampleProblem {
   message: string
 }
 
-const ROLES: ReadonlySet<unknown> = new Set(['system', 'developer', 'user', 'assistant', 'tool', 'function'])
+export const ROLES = ['system', 'user', 'assistant', 'developer', 'tool', 'function'] as const
+const isRole = (role: unknown) => ROLES.some(known => known === role)
 
 const problem = (path: string, code: ProblemCode, message: string): ExampleProblem => ({
   path,
@@ -58,7 +59,7 @@ const isContentParts = (content: unknown) =>
 const messageProblem = (message: unknown): ExampleProblem | undefined => {
   if (!isObject(message)) return problem('', 'invalid_messages', 'must be an object')
   const { role, content, tool_calls: calls, weight } = message
-  if (!ROLES.has(role)) return problem('role', 'invalid_role', `must be one of ${[...ROLES].join(', ')}`)
+  if (!isRole(role)) return problem('role', 'invalid_role', `must be one of ${ROLES.join(', ')}`)
   const wrongCalls = calls === undefined ? undefined : toolCallsProblem(calls, role)
   if (wrongCalls) return wrongCalls
   if (typeof content !== 'string' && !isContentParts(content)) {

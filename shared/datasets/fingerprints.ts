@@ -2,6 +2,7 @@
  * Which examples are the same, in bounded memory: a 64-bit fingerprint of each, with the line it came in.
  * @module
  */
+import { ROLES } from './example.ts'
 import { type ChatExample, type Example, isPreference, type Message } from './formats/index.ts'
 
 const SEED = 0x2545f491
@@ -37,6 +38,18 @@ const createHash = () => {
       a = x
       b = y
     },
+    number(value: number) {
+      a = Math.imul(a ^ value, PRIME_B)
+      b = Math.imul(b ^ value, PRIME_A)
+      a ^= a >>> 15
+    },
+    get state(): readonly [number, number] {
+      return [a, b]
+    },
+    resume([x, y]: readonly [number, number]) {
+      a = x
+      b = y
+    },
     /** Never both zero, which stands for nothing. */
     get high() {
       return Math.imul(a ^ (b >>> 16), 0x85ebca6b) >>> 0 || 1
@@ -47,15 +60,33 @@ const createHash = () => {
   }
 }
 const hash = createHash()
+/** The first message hashed last, and where the hash stood after it. */
+let opening: { content: string; role: string; state: readonly [number, number] } = {
+  content: '',
+  role: '',
+  state: [0, 0],
+}
 
 const addMessage = ({ role, content, tool_calls: calls }: Message) => {
-  hash.text(role)
+  hash.number(ROLES.indexOf(role))
   if (typeof content === 'string') hash.text(content)
   else if (content != null) hash.text(JSON.stringify(content))
   if (calls) hash.text(JSON.stringify(calls))
 }
 const addChat = ({ messages, tools }: ChatExample) => {
-  for (const message of messages) addMessage(message)
+  const [first] = messages
+  // Most datasets begin each example with the same text.
+  if (typeof first?.content === 'string' && !first.tool_calls) {
+    if (first.content === opening.content && first.role === opening.role) hash.resume(opening.state)
+    else {
+      addMessage(first)
+      opening = { content: first.content, role: first.role, state: hash.state }
+    }
+  } else if (first) addMessage(first)
+  for (let index = 1; index < messages.length; index++) {
+    const message = messages[index]
+    if (message) addMessage(message)
+  }
   if (tools) hash.text(JSON.stringify(tools))
 }
 
@@ -74,7 +105,7 @@ export const fingerprint = (example: Example): Fingerprint => {
   if (isPreference(example)) {
     addChat(example.input)
     for (const output of [example.preferred_output, example.non_preferred_output]) {
-      hash.text('output')
+      hash.number(ROLES.length)
       for (const message of output) addMessage(message)
     }
   } else addChat(example)
@@ -101,32 +132,34 @@ export interface Fingerprints {
  * these, but not with each other.
  */
 export const createFingerprints = (slots = MOST_SLOTS): Fingerprints => {
-  let highs = new Uint32Array(Math.min(FIRST_SLOTS, slots))
-  let lows = new Uint32Array(highs.length)
-  let lines = new Uint32Array(highs.length)
+  // Three words a slot (high, low, line), side by side: one visit to memory.
+  let table = new Uint32Array(Math.min(FIRST_SLOTS, slots) * 3)
+  let mask = table.length / 3 - 1
   let size = 0
 
-  /** The slot of a fingerprint, or the free one where it belongs. */
-  const slotOf = (high: number, low: number): number => {
-    const mask = highs.length - 1
+  /** Where the slot of a fingerprint begins, or the free one where it belongs. */
+  const placeOf = (high: number, low: number): number => {
     let slot = low & mask
-    while (highs[slot] !== 0 && (highs[slot] !== high || lows[slot] !== low)) slot = (slot + 1) & mask
-    return slot
+    for (;;) {
+      const place = slot * 3
+      const found = table[place]
+      if (found === 0 || (found === high && table[place + 1] === low)) return place
+      slot = (slot + 1) & mask
+    }
   }
-  const put = (high: number, low: number, line: number) => {
-    const slot = slotOf(high, low)
-    highs[slot] = high
-    lows[slot] = low
-    lines[slot] = line
+  const put = (place: number, high: number, low: number, line: number) => {
+    table[place] = high
+    table[place + 1] = low
+    table[place + 2] = line
   }
   const grow = () => {
-    const old = { highs, lows, lines }
-    highs = new Uint32Array(old.highs.length * 2)
-    lows = new Uint32Array(highs.length)
-    lines = new Uint32Array(highs.length)
-    for (let slot = 0; slot < old.highs.length; slot++) {
-      const high = old.highs[slot] ?? 0
-      if (high !== 0) put(high, old.lows[slot] ?? 0, old.lines[slot] ?? 0)
+    const old = table
+    table = new Uint32Array(old.length * 2)
+    mask = mask * 2 + 1
+    for (let place = 0; place < old.length; place += 3) {
+      const high = old[place] ?? 0
+      const low = old[place + 1] ?? 0
+      if (high !== 0) put(placeOf(high, low), high, low, old[place + 2] ?? 0)
     }
   }
 
@@ -134,15 +167,16 @@ export const createFingerprints = (slots = MOST_SLOTS): Fingerprints => {
     get size() {
       return size
     },
-    find: ({ high, low }) => lines[slotOf(high, low)] ?? 0,
+    find: ({ high, low }) => table[placeOf(high, low) + 2] ?? 0,
     add({ high, low }, line) {
-      const found = lines[slotOf(high, low)] ?? 0
+      const place = placeOf(high, low)
+      const found = table[place + 2] ?? 0
       if (found !== 0) return found
-      if (size * 4 >= highs.length * FULL) {
-        if (highs.length >= slots) return 0
+      if (size * 4 >= (mask + 1) * FULL) {
+        if (mask + 1 >= slots) return 0
         grow()
-      }
-      put(high, low, line)
+        put(placeOf(high, low), high, low, line)
+      } else put(place, high, low, line)
       size++
       return 0
     },

@@ -11,7 +11,7 @@ import type {
   Severity,
 } from '../openai/index.ts'
 import { createTally } from './distribution.ts'
-import { exampleProblem } from './example.ts'
+import { exampleProblem, ROLES } from './example.ts'
 import { createFingerprints, type Fingerprints, fingerprint } from './fingerprints.ts'
 import { type Example, FORMATS, isPreference, type Message } from './formats/index.ts'
 import { createInput, type InputProblem, within } from './input/index.ts'
@@ -106,7 +106,7 @@ export const createInspector = ({
   const fingerprints = createFingerprints()
   const characters = createTally()
   const tokens = createTally()
-  const roles: Record<string, number> = {}
+  const roles = new Uint32Array(ROLES.length)
   const kinds = { chat: 0, preference: 0 }
   let longest: DatasetSummary['longest'] = []
   /** The size from which an example is among the longest. */
@@ -147,12 +147,15 @@ export const createInspector = ({
     for (place = 0; place < messages.length; place++) {
       const message = messages[place]
       if (!message) continue
-      const { role } = message
+      const role = ROLES.indexOf(message.role)
       roles[role] = (roles[role] ?? 0) + 1
       length += charactersOf(message)
       const found = factsOf(message)
       facts |= found
-      for (const { rule, needs, report } of ofMessages) if (found & needs) rule.findIn(message, report)
+      for (let which = 0; which < ofMessages.length; which++) {
+        const each = ofMessages[which]
+        if (each && (found & each.needs) !== 0) each.rule.findIn(message, each.report)
+      }
     }
   }
   const walkExample = (example: Example) => {
@@ -295,7 +298,9 @@ export const createInspector = ({
           lines: input.lines,
           examples,
           kinds,
-          roles,
+          roles: Object.fromEntries(
+            ROLES.flatMap((role, which) => (roles[which] ? [[role, roles[which]]] : [])),
+          ),
           characters: characters.result(),
           tokens:
             counted && counting

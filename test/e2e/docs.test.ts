@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { defineConfig } from '../../shared/config.ts'
-import { PROVIDER_ERROR_CODES } from '../../shared/openai/index.ts'
+import { PROBLEM_CODES, PROVIDER_ERROR_CODES, SOURCE_FORMATS } from '../../shared/openai/index.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const read = (path: string) => readFileSync(ROOT + path, 'utf8')
@@ -30,6 +30,22 @@ describe('docs/errors.md', () => {
     expect(gateway.length).toBeGreaterThan(20)
     const listed = rowsOf(read('docs/errors.md')).map(([code]) => code?.replaceAll('`', ''))
     expect(listed.toSorted()).toEqual([...gateway, ...PROVIDER_ERROR_CODES].toSorted())
+  })
+})
+
+describe('docs/datasets.md', () => {
+  const page = read('docs/datasets.md')
+  const codesOf = (part: string) =>
+    rowsOf(part).flatMap(([first = '']) => /^`(\w+)`$/.exec(first)?.slice(1) ?? [])
+
+  it('lists exactly the problems there are', () => {
+    const problems = page.slice(page.indexOf('## Problems'), page.indexOf('## There and back'))
+    expect(codesOf(problems).toSorted()).toEqual([...PROBLEM_CODES].toSorted())
+  })
+
+  it('lists exactly the formats there are', () => {
+    const formats = page.slice(page.indexOf('## What may be uploaded'), page.indexOf('### CSV columns'))
+    expect(codesOf(formats).toSorted()).toEqual([...SOURCE_FORMATS].toSorted())
   })
 })
 
