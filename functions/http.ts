@@ -10,7 +10,7 @@ import { HTTPException } from 'hono/http-exception'
 import type * as z from 'zod'
 import { authenticate, bearerOf, requireAdmin } from '../shared/access/index.ts'
 import type { Context } from '../shared/context.ts'
-import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
+import { ApiError, badRequest, isJsonType, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
 import type { RequestContext } from './context.ts'
@@ -21,11 +21,13 @@ export interface AppEnv {
 }
 
 /** Decides who a request comes from. @returns the owner of what it may see. @throws {ApiError} 401 */
-export type Guard = (context: Context, headers: Headers) => Promise<string>
+export type Guard = (context: Context, headers: Headers) => Promise<string> | string
 
 /** Lets in whoever has a gateway key; records belong to its owner. */
-export const asOwner: Guard = async (context, headers) =>
-  (await authenticate(context, bearerOf(headers.get('authorization')))).owner
+export const asOwner: Guard = (context, headers) => {
+  const key = authenticate(context, bearerOf(headers.get('authorization')))
+  return key instanceof Promise ? key.then(({ owner }) => owner) : key.owner
+}
 
 /** Lets in the deployment's admin only, who owns nothing. */
 export const asAdmin: Guard = async (context, headers) => {
@@ -55,8 +57,7 @@ export const json = <T extends z.ZodType>(schema: T) =>
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
 export const assertJson = (headers: Headers): void => {
-  const type = headers.get('content-type')
-  if (type !== 'application/json' && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) {
+  if (!isJsonType(headers.get('content-type'))) {
     throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
   }
 }

@@ -136,14 +136,16 @@ const openChannel = (
   settings: Settings,
   timeoutMs: number,
 ): Channel => {
-  const { clock, defer, sizedBody } = context.platform
+  const { clock, defer, sizedBody, endsCallsWithRequest } = context.platform
   const tools: AuthTools = {
-    tokens: createTokenCache({
-      slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
-      now: clock.now,
-      sleep: clock.sleep,
-      defer,
-    }),
+    get tokens() {
+      return createTokenCache({
+        slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
+        now: clock.now,
+        sleep: clock.sleep,
+        defer,
+      })
+    },
     // Not bound to the caller who happens to need the token first.
     call: request => context.transport.call({ ...request, timeoutMs, repeat: 'never' }),
     now: clock.now,
@@ -152,7 +154,8 @@ const openChannel = (
     ...request,
     headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
     timeoutMs,
-    signal: request.tidies ? undefined : context.signal,
+    // Asking for the signal makes it, so it is left where the platform does the same by itself.
+    signal: request.tidies || (request.endsWithRequest && endsCallsWithRequest) ? undefined : context.signal,
   })
   const rethrow = (error: unknown): never => {
     throw error instanceof TransportError ? unansweredFault(provider.id, error.reason, error) : error
