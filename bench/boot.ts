@@ -26,7 +26,7 @@ import {
   type V4WorkerOptionsShape,
 } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions, unstable_readConfig, unstable_splitSqlQuery } from 'wrangler'
-import { type Build, CONFIG, NETWORK_BINDING, ROOT } from './bundle.ts'
+import { type Build, CONFIG, type Module, NETWORK_BINDING, ROOT } from './bundle.ts'
 import { childrenNamed } from './proc.ts'
 import { ask, requestBytes } from './wire.ts'
 
@@ -102,15 +102,16 @@ function workers({ made, upstream }: Ground, variables: Record<string, string>):
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
   }
   const network = { [NETWORK_BINDING]: { network: { allow: ['public', 'private'], deny: [] } } }
-  const bare = (name: string): V4WorkerOptions => ({
+  const simple = (name: string, modules: Module[]): V4WorkerOptions => ({
     ...common,
     name,
-    modules: made.bare,
+    modules,
     bindings: { UPSTREAM: origin },
     serviceBindings: network,
     r2Buckets: { BUCKET: `${name}-files` },
   })
-  if (made.self) return [bare('gateway'), bare('bare')]
+  const bare = simple('bare', made.bare)
+  if (made.standIn !== null) return [simple('gateway', made.gateway), bare]
   // The declared type is an `Omit` over an index signature, which forgets every named key.
   const configured = unstable_getMiniflareWorkerOptions(CONFIG).workerOptions as Partial<V4WorkerOptionsShape>
   const gateway: V4WorkerOptions = {
@@ -128,7 +129,7 @@ function workers({ made, upstream }: Ground, variables: Record<string, string>):
       ...variables,
     },
   }
-  return [gateway, bare('bare')]
+  return [gateway, bare]
 }
 
 /**
@@ -175,10 +176,10 @@ export async function boot(ground: Ground, options: BedOptions = {}): Promise<Be
     const before = childrenNamed('workerd')
     const port0 = inspector ? { inspectorPort: 0 } : {}
     const miniflare = await start({ workers: workers(ground, variables), ...port0 }, 'measured')
-    if (!made.self) await migrate(miniflare)
+    if (made.standIn === null) await migrate(miniflare)
     const port = async (name: string) => Number((await miniflare.unsafeGetDirectURL(name)).port)
     const ports = { gateway: await port('gateway'), bare: await port('bare') }
-    const authorization = `Bearer ${made.self ? 'tg-none' : await makeKey(ports.gateway)}`
+    const authorization = `Bearer ${made.standIn === null ? await makeKey(ports.gateway) : 'tg-none'}`
     return {
       gateway: { name: 'gateway', port: ports.gateway, authorization },
       bare: { name: 'bare', port: ports.bare, authorization },

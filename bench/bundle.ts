@@ -51,12 +51,16 @@ export interface Compatibility {
   rules: Config['rules']
 }
 
+/**
+ * A Worker in the gateway's place. `bare`: shows how far two equal Workers differ; `floor`: the least gateway there can be.
+ */
+export type StandIn = 'bare' | 'floor'
+
 /** Both Workers' code, ready to be booted as often as needed. */
 export interface Build {
   gateway: Module[]
   bare: Module[]
-  /** The bare Worker stands in the gateway's place too: shows how far two equal Workers differ. */
-  self: boolean
+  standIn: StandIn | null
   compatibility: Compatibility
 }
 
@@ -139,15 +143,20 @@ export async function bundleWorker(
  * Bundles the gateway and the bare Worker.
  *
  * @param scratch a directory for the intermediate files
- * @param options `self`: the bare Worker on both sides; `readable`: keep the names, for a profile
+ * @param options `standIn`: for the gateway; `readable`: keep the names, for a profile
  */
-export async function build(scratch: string, options: { self: boolean; readable: boolean }): Promise<Build> {
-  const { self, readable } = options
+export async function build(
+  scratch: string,
+  options: { standIn: StandIn | null; readable: boolean },
+): Promise<Build> {
+  const { standIn, readable } = options
   const bareEntry = join(import.meta.dirname, 'bare.ts')
   const bareOut = join(scratch, 'bundle-bare')
-  if (self) {
+  if (standIn !== null) {
     const bare = await bundle(bareEntry, DEFAULTS, bareOut, readable)
-    return { bare, gateway: bare, self, compatibility: DEFAULTS }
+    const floor = () =>
+      bundle(join(import.meta.dirname, 'floor.ts'), DEFAULTS, join(scratch, 'bundle-floor'), readable)
+    return { bare, gateway: standIn === 'bare' ? bare : await floor(), standIn, compatibility: DEFAULTS }
   }
   const config = unstable_readConfig({ config: CONFIG })
   if (config.main === undefined) throw new Error(`${CONFIG} names no main module`)
@@ -156,5 +165,5 @@ export async function build(scratch: string, options: { self: boolean; readable:
     bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),
     bundle(bareEntry, compatibility, bareOut, readable),
   ])
-  return { bare, gateway, self, compatibility }
+  return { bare, gateway, standIn, compatibility }
 }

@@ -13,7 +13,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Bed, type BedOptions, boot, type Ground, startUpstream } from './boot.ts'
-import { build } from './bundle.ts'
+import { build, type StandIn } from './bundle.ts'
 import { cancel } from './cancel.ts'
 import { chat } from './chat.ts'
 import { datasets } from './datasets.ts'
@@ -28,11 +28,18 @@ import { uploads } from './uploads.ts'
 const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'cancel', 'providers', 'datasets'] as const
 type Section = (typeof SECTIONS)[number]
 
+const SIDES: Record<StandIn | 'gateway', string> = {
+  gateway: 'gateway beside a bare pass-through Worker',
+  bare: 'bare Worker beside itself (noise)',
+  floor: 'the least possible gateway beside a bare pass-through Worker',
+}
+
 const HELP = `npm run bench -- [options]
   --only chat,stream,files,uploads,cancel,providers,datasets   only these sections
   --quick          shorter rounds, a 60 MB file instead of 600 MB
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
+  --floor          the least possible gateway against the bare Worker: how much is the platform (chat)
   --profile FILE   instead: a CPU profile of the gateway under chat (or --only stream) load
 `
 
@@ -43,6 +50,7 @@ function readOptions() {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       self: { type: 'boolean', default: false },
+      floor: { type: 'boolean', default: false },
       profile: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -51,11 +59,11 @@ function readOptions() {
   const names = values.only?.split(',') ?? [...SECTIONS]
   const unknown = names.find(name => !isSection(name))
   if (unknown !== undefined) throw new Error(`no section “${unknown}”; there are ${SECTIONS.join(', ')}`)
-  // The bare Worker keeps no files under /v1 and knows one provider: those sections have no second side there.
-  const only = names
-    .filter(isSection)
-    .filter(name => !(values.self && ['files', 'uploads', 'providers', 'datasets'].includes(name)))
-  return { ...values, only }
+  const standIn: StandIn | null = values.self ? 'bare' : values.floor ? 'floor' : null
+  // A stand-in keeps no files under /v1 and knows one provider: those sections have no second side there.
+  const served = (name: Section) =>
+    standIn === null || name === 'chat' || (standIn === 'bare' && (name === 'stream' || name === 'cancel'))
+  return { ...values, standIn, only: names.filter(isSection).filter(served) }
 }
 
 function progress(text: string): void {
@@ -121,7 +129,7 @@ async function main(options: ReturnType<typeof readOptions>): Promise<void> {
   try {
     const upstream = await startUpstream()
     resources.defer(upstream.stop)
-    const made = await build(scratch, { self: options.self, readable: options.profile !== undefined })
+    const made = await build(scratch, { standIn: options.standIn, readable: options.profile !== undefined })
     const ground: Ground = { made, upstream: upstream.port, scratch, log }
     const start = async (how?: BedOptions) => {
       const bed = await boot(ground, how)
@@ -144,9 +152,7 @@ async function main(options: ReturnType<typeof readOptions>): Promise<void> {
       minutes: Math.round((performance.now() - began) / 6000) / 10,
     }
     const { node, workerd, cpu, cores, minutes } = circumstances
-    const sides = options.self
-      ? 'bare Worker beside itself (noise)'
-      : 'gateway beside a bare pass-through Worker'
+    const sides = SIDES[options.standIn ?? 'gateway']
     process.stdout.write(
       `\n${sides} · workerd ${workerd} · Node ${node} · ${cores} × ${cpu} · ${minutes} min\n\n${table(rows)}\n`,
     )

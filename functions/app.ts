@@ -127,12 +127,9 @@ export const createApp = (config: Config) => {
       return routed(request, env, execution)
     }
     const id = requestIdOf(request.headers)
-    return answerCompletion(new RequestContext(share(env.platform), request), request).then(
-      response => {
-        response.headers.set('x-request-id', id)
-        return response
-      },
-      thrown => answerFailure(id, thrown),
+    const context = new RequestContext(share(env.platform), request)
+    return answerCompletion(context, request, { 'x-request-id': id }).catch((thrown: unknown) =>
+      answerFailure(id, thrown),
     )
   }
   return Object.assign(app, {

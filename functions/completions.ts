@@ -21,8 +21,13 @@ export const isPlainCompletion = ({ method, url, headers }: Request, mostBytes: 
   Number(headers.get('content-length') ?? Number.NaN) <= mostBytes
 
 /** The same as the route's, from the request itself. */
-export const answerCompletion = async (context: Context, request: Request): Promise<Response> => {
-  const owner = await asOwner(context, request.headers)
-  assertJson(request.headers)
-  return complete(context, owner, await request.text())
+export const answerCompletion = async (
+  context: Context,
+  request: Request,
+  ownHeaders: Readonly<Record<string, string>>,
+): Promise<Response> => {
+  const { headers } = request
+  const owner = await asOwner(context, headers)
+  assertJson(headers)
+  return complete(context, owner, await request.text(), ownHeaders)
 }

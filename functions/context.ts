@@ -37,11 +37,12 @@ const CREDENTIAL_HEADERS: readonly (readonly [string, RequestCredential])[] = CR
 ])
 
 const credentialsOf = (headers: Headers): RequestCredentials | undefined => {
-  const found = CREDENTIAL_HEADERS.flatMap(([header, field]) => {
+  let found: Record<string, string> | undefined
+  for (const [header, field] of CREDENTIAL_HEADERS) {
     const value = headers.get(header)
-    return value === null ? [] : [[field, value] as const]
-  })
-  return found.length > 0 ? Object.fromEntries(found) : undefined
+    if (value !== null) found = { ...found, [field]: value }
+  }
+  return found
 }
 
 export class RequestContext implements Context {

@@ -116,6 +116,9 @@ export const delayBefore = (
   return random() * Math.min(longestDelayMs, firstDelayMs * 2 ** attempt)
 }
 
+/** Takes from an answer what its caller wants of it. */
+type Read<T> = (response: Response) => Promise<T> | T
+
 export const createTransport = ({
   fetch,
   clock,
@@ -125,34 +128,35 @@ export const createTransport = ({
   random = Math.random,
 }: TransportOptions): Transport => {
   /** A call without a signal: when its time is over it is left to the platform, which ends it with the request. */
-  const attemptUnsignalled = async <T>(
-    { method, url, headers, timeoutMs, body }: OutboundRequest & { body?: string },
-    read: (response: Response) => Promise<T>,
+  const attemptUnsignalled = <T>(
+    { method, url, headers, timeoutMs }: OutboundRequest,
+    body: string | undefined,
+    read: Read<T>,
   ): Promise<T> => {
-    let timeout: ReturnType<typeof setTimeout> | undefined
-    const timedOut = new Promise<never>((_, reject) => {
-      timeout = setTimeout(() => reject(new TransportError('timeout')), timeoutMs)
-    })
     const answered = async () => {
-      const init: RequestInit = { method, headers, redirect: 'manual', ...(body !== undefined && { body }) }
+      const init: RequestInit = { method, headers, redirect: 'manual' }
+      if (body !== undefined) init.body = body
       const response = await fetch(url.href, init)
       if (response.status >= 300 && response.status < 400) throw new TransportError('redirected')
       return read(response)
     }
-    try {
-      return await Promise.race([answered(), timedOut])
-    } catch (cause) {
-      throw cause instanceof TransportError ? cause : new TransportError('unreachable', cause)
-    } finally {
-      clearTimeout(timeout)
-    }
+    return new Promise((resolve, reject) => {
+      const timeout = setTimeout(() => reject(new TransportError('timeout')), timeoutMs)
+      answered().then(
+        answer => {
+          clearTimeout(timeout)
+          resolve(answer)
+        },
+        (cause: unknown) => {
+          clearTimeout(timeout)
+          reject(cause instanceof TransportError ? cause : new TransportError('unreachable', cause))
+        },
+      )
+    })
   }
 
   /** One attempt; `read` runs under the same time limit. */
-  const attempt = async <T>(
-    request: OutboundRequest,
-    read: (response: Response) => Promise<T>,
-  ): Promise<T> => {
+  const attempt = async <T>(request: OutboundRequest, read: Read<T>): Promise<T> => {
     const { method, url, headers, timeoutMs, signal } = request
     if (signal?.aborted) throw new TransportError('client_gone', signal.reason)
     // What keeps a body from being opened is no failure of the network: it comes out as it is.
@@ -180,18 +184,19 @@ export const createTransport = ({
     }
   }
 
-  const carryOut = <T>(request: OutboundRequest, read: (response: Response) => Promise<T>): Promise<T> => {
+  const carryOut = <T>(request: OutboundRequest, read: Read<T>): Promise<T> => {
     const { body } = request
     return endsCallsWithRequest && request.endsWithRequest && (body === undefined || typeof body === 'string')
-      ? attemptUnsignalled({ ...request, body }, read)
+      ? attemptUnsignalled(request, body, read)
       : attempt(request, read)
   }
 
   const repeated = async <T extends Pick<Answer, 'status' | 'headers'>>(
     request: OutboundRequest,
-    read: (response: Response) => Promise<T>,
+    read: Read<T>,
   ): Promise<T> => {
     assertPublicUrl(request.url, allowedOrigin)
+    if (request.repeat === 'never') return carryOut(request, read)
     for (let attempts = 0; ; attempts++) {
       const outcome = await carryOut(request, read).catch((error: unknown) => {
         if (error instanceof TransportError) return error
@@ -225,11 +230,11 @@ export const createTransport = ({
       }),
     assertCallable: (url, param) => assertPublicUrl(url, allowedOrigin, param),
     open: request =>
-      repeated(request, async response => ({
-        status: response.status,
-        headers: response.headers,
+      repeated(request, response => {
+        const { status, headers, body } = response
+        if (response.ok && body) return { status, headers, body }
         // Only a success may take its time: what an error says is read whole, under the same limit.
-        body: (response.ok && response.body) || new Blob([await response.arrayBuffer()]).stream(),
-      })),
+        return response.blob().then(blob => ({ status, headers, body: blob.stream() }))
+      }),
   }
 }

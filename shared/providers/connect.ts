@@ -135,12 +135,14 @@ const fingerprint = async (secret: string): Promise<string> => {
 const authTools = (context: Context, timeoutMs: number): AuthTools => {
   const { clock, defer } = context.platform
   return {
-    tokens: createTokenCache({
-      slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
-      now: clock.now,
-      sleep: clock.sleep,
-      defer,
-    }),
+    get tokens() {
+      return createTokenCache({
+        slots: context.caches<TokenSlot>('tokens', TOKEN_CACHE),
+        now: clock.now,
+        sleep: clock.sleep,
+        defer,
+      })
+    },
     // Not bound to the caller who happens to need the token first.
     call: request => context.transport.call({ ...request, timeoutMs, repeat: 'never' }),
     now: clock.now,
@@ -153,13 +155,14 @@ const openChannel = (
   settings: Settings,
   timeoutMs: number,
 ): Channel => {
-  const { clock, defer, sizedBody } = context.platform
+  const { clock, defer, sizedBody, endsCallsWithRequest } = context.platform
   const tools = authTools(context, timeoutMs)
   const authorised = async (request: ProviderRequest): Promise<OutboundRequest> => ({
     ...request,
     headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
     timeoutMs,
-    signal: request.tidies ? undefined : context.signal,
+    // Asking for the signal makes it, so it is left where the platform does the same by itself.
+    signal: request.tidies || (request.endsWithRequest && endsCallsWithRequest) ? undefined : context.signal,
   })
   const rethrow = (error: unknown): never => {
     throw error instanceof TransportError ? unansweredFault(provider.id, error.reason, error) : error

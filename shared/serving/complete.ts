@@ -37,6 +37,8 @@ const messages = z.custom<Record<string, unknown>[]>().superRefine((value, conte
     context.addIssue({ code: 'custom', path, message })
 })
 
+const OWN_FIELDS: ReadonlySet<string> = new Set(ROUTING_FIELDS)
+
 /** The gateway's own fields, and the few of OpenAI's it needs to know. The rest is the provider's to judge. */
 const known = z.looseObject({
   model: z.string().min(1).max(LONGEST_MODEL),
@@ -57,8 +59,8 @@ const PASSED_HEADERS = [
   ]),
 ]
 
-const passedHeaders = (headers: Headers): Record<string, string> => {
-  const passed: Record<string, string> = {}
+const passedHeaders = (headers: Headers, own: Readonly<Record<string, string>>): Record<string, string> => {
+  const passed = { ...own }
   for (const name of PASSED_HEADERS) {
     const value = headers.get(name)
     if (value !== null) passed[name] = value
@@ -66,14 +68,25 @@ const passedHeaders = (headers: Headers): Record<string, string> => {
   return passed
 }
 
-const parseBody = (text: string): ChatBody & Routing => {
+/** What a body says of where it wants to go: nothing, mostly. */
+const NOWHERE: Routing = {}
+
+interface Parsed {
+  body: ChatBody
+  /** Fields of the gateway's own. */
+  routing: Routing
+}
+
+const parseBody = (text: string): Parsed => {
   let body: unknown
   try {
     body = JSON.parse(text)
   } catch {
     throw badRequest(null, 'The body is not valid JSON.', 'invalid_json')
   }
-  return isPlain(body) ? body : check(known, body)
+  if (isPlain(body)) return { body, routing: NOWHERE }
+  const checked = check(known, body)
+  return { body: checked, routing: checked }
 }
 
 /**
@@ -83,21 +96,25 @@ const parseBody = (text: string): ChatBody & Routing => {
 const isPlain = (body: unknown): body is ChatBody => {
   if (typeof body !== 'object' || body === null) return false
   const { model, messages, stream } = body as Record<string, unknown>
+  for (const field in body) if (OWN_FIELDS.has(field)) return false
   return (
     typeof model === 'string' &&
     model.length > 0 &&
     model.length <= LONGEST_MODEL &&
     (stream === undefined || stream === null || typeof stream === 'boolean') &&
-    isMessages(messages) &&
-    !ROUTING_FIELDS.some(field => field in body)
+    isMessages(messages)
   )
 }
 
 /** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
-const toChatRequest = (text: string, body: ChatBody, model: string, isTune: boolean): ChatRequest => {
-  const dropParams = body.drop_params === true
-  if (body.model === model && !ROUTING_FIELDS.some(field => field in body))
-    return { text, body, dropParams, isTune }
+const toChatRequest = (
+  text: string,
+  { body, routing }: Parsed,
+  model: string,
+  isTune: boolean,
+): ChatRequest => {
+  const dropParams = routing.drop_params === true
+  if (body.model === model && routing === NOWHERE) return { text, body, dropParams, isTune }
   const sent: ChatBody = { ...body, model }
   for (const field of ROUTING_FIELDS) delete sent[field]
   return { text: JSON.stringify(sent), body: sent, dropParams, isTune }
@@ -116,20 +133,27 @@ const isObject = (bytes: Uint8Array): boolean => {
 }
 
 /** Where a request wants to go; its body goes before its headers. */
-const wishOf = ({ credentials }: Context, body: Routing): Routing =>
-  credentials ? { ...credentials, ...body } : body
+const wishOf = ({ credentials }: Context, routing: Routing): Routing =>
+  credentials ? { ...credentials, ...routing } : routing
 
 /**
  * Answers a chat completion (`POST /v1/chat/completions`), plain or streamed, byte for byte as the provider gives it.
  * @param text the request's JSON body
+ * @param ownHeaders of the answer, beside those of the provider that are passed on
  */
-export const complete = async (context: Context, owner: string, text: string): Promise<Response> => {
-  const body = parseBody(text)
-  const wish = wishOf(context, body)
+export const complete = async (
+  context: Context,
+  owner: string,
+  text: string,
+  ownHeaders: Readonly<Record<string, string>> = {},
+): Promise<Response> => {
+  const parsed = parseBody(text)
+  const { body, routing } = parsed
+  const wish = wishOf(context, routing)
   const { connection, model: native, tuned } = await resolveModel(context, owner, body.model, wish)
   const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection
-  const request = toChatRequest(text, body, model, tuned !== undefined)
+  const request = toChatRequest(text, parsed, model, tuned !== undefined)
   // A tune that never was is answered like someone else's.
   const rethrow = (error: unknown): never => {
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
@@ -142,7 +166,7 @@ export const complete = async (context: Context, owner: string, text: string): P
       message: `'${provider.id}' did not answer ${what}.`,
     })
   const answer = await provider.chat.complete(channel, request).catch(rethrow)
-  const headers = passedHeaders(answer.headers)
+  const headers = passedHeaders(answer.headers, ownHeaders)
   if (answer.dropped?.length) headers[DROPPED_HEADER] = droppedList(answer.dropped)
   if (answer.kind === 'stream') {
     if (!/^text\/event-stream\b/i.test(answer.headers.get('content-type') ?? '')) {

@@ -15,7 +15,7 @@ import {
 } from '../providers/index.ts'
 import { isDeploymentName } from './deployments.ts'
 import type { ModelRecord } from './records.ts'
-import { findTunedModel, noSuchModel } from './registry.ts'
+import { findTunedModel, lookUpModel, noSuchModel } from './registry.ts'
 
 /** Splits `openai/gpt-4.1-mini` into a connection or provider that is configured, and the rest. */
 export const splitModelName = (
@@ -55,7 +55,9 @@ export const resolveModel = async (
   wish: Wish,
 ): Promise<Target> => {
   const { prefix, name } = splitModelName(context.config, model)
-  const tuned = await findTunedModel(context, owner, name)
+  const known = lookUpModel(context, name)
+  const record = known instanceof Promise ? await known : known
+  const tuned = record && (await findTunedModel(context, owner, name))
   // With credentials of its own a request means its own account, where the name is another model.
   const isElsewhere =
     CREDENTIAL_FIELDS.some(field => wish[field] !== undefined) && tuned?.account === tuned?.connection

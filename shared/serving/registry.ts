@@ -18,9 +18,15 @@ export const noSuchModel = (name: string): ApiError =>
   notFound('model_not_found', 'model', `The model '${name}' does not exist or is not yours.`)
 
 /** What the registry knows of a name, deleted ones included. */
-export const lookUpModel = async (context: Context, name: string): Promise<ModelRecord | undefined> => {
+export const lookUpModel = (
+  context: Context,
+  name: string,
+): ModelRecord | undefined | Promise<ModelRecord | undefined> => {
   const cached = cacheOf(context).get(name)
-  if (cached) return cached.record
+  return cached ? cached.record : readModel(context, name)
+}
+
+const readModel = async (context: Context, name: string): Promise<ModelRecord | undefined> => {
   const record = (await MODELS.get(context.platform.store, name))?.value
   cacheOf(context).set(name, { record })
   return record
