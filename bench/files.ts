@@ -23,7 +23,7 @@ const BLOCK_BYTES = 1 << 20
 const BOUNDARY = 'tunegate-bench-3f1c9a'
 /** The part size of the bare multipart upload: R2's minimum is 5 MiB. */
 const PART_BYTES = 8 << 20
-const MEMORY_GOAL_MIB = 64
+export const MEMORY_GOAL_MIB = 64
 /** Lets the process come to rest between two measurements. */
 const SETTLE_MS = 700
 
@@ -46,7 +46,7 @@ function line(purpose: 'batch' | 'fine-tune', i: number): string {
 }
 
 /** Builds a file of about `megabytes` (10⁶ bytes), cut after a whole block of lines. */
-function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
+export function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
   let text = ''
   for (let i = 0; text.length < BLOCK_BYTES; i++) text += line(purpose, i)
   const block = Buffer.from(text)
@@ -66,7 +66,7 @@ interface Transfer {
   memory: MemoryFigure | null
 }
 
-async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Promise<Transfer> {
+export async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Promise<Transfer> {
   await sleep(SETTLE_MS)
   const cpuBefore = bed.pid === null ? null : cpuSeconds(bed.pid)
   const start = performance.now()
@@ -122,7 +122,7 @@ async function remove(subject: Subject, path: string): Promise<void> {
   }
 }
 
-async function uploadToGateway(subject: Subject, purpose: string, file: Synthetic): Promise<string> {
+export async function uploadToGateway(subject: Subject, purpose: string, file: Synthetic): Promise<string> {
   const part = (headers: string) => `--${BOUNDARY}\r\ncontent-disposition: form-data; ${headers}\r\n\r\n`
   const before = Buffer.from(
     `${part('name="purpose"')}${purpose}\r\n${part('name="file"; filename="bench.jsonl"\r\ncontent-type: application/octet-stream')}`,

@@ -16,6 +16,7 @@ import { type Bed, type BedOptions, boot, type Ground, startUpstream } from './b
 import { build } from './bundle.ts'
 import { cancel } from './cancel.ts'
 import { chat } from './chat.ts'
+import { copies } from './copies.ts'
 import { files } from './files.ts'
 import { childrenNamed } from './proc.ts'
 import { profile } from './profile.ts'
@@ -23,11 +24,11 @@ import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
 import { stream } from './stream.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'cancel', 'providers'] as const
+const SECTIONS = ['chat', 'stream', 'files', 'copies', 'cancel', 'providers'] as const
 type Section = (typeof SECTIONS)[number]
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,cancel,providers   only these sections
+  --only chat,stream,files,copies,cancel,providers   only these sections
   --quick          shorter rounds, a 60 MB file instead of 600 MB
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
@@ -50,7 +51,9 @@ function readOptions() {
   const unknown = names.find(name => !isSection(name))
   if (unknown !== undefined) throw new Error(`no section “${unknown}”; there are ${SECTIONS.join(', ')}`)
   // The bare Worker keeps no files under /v1 and knows one provider: those sections have no second side there.
-  const only = names.filter(isSection).filter(name => !(values.self && ['files', 'providers'].includes(name)))
+  const only = names
+    .filter(isSection)
+    .filter(name => !(values.self && ['files', 'copies', 'providers'].includes(name)))
   return { ...values, only }
 }
 
@@ -80,6 +83,10 @@ async function run(
     progress(`${section} …`)
     if (section === 'files') {
       rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    if (section === 'copies') {
+      rows.push(...(await copies(start, options.quick)))
       continue
     }
     if (section === 'providers') {
