@@ -16,6 +16,7 @@ import { type Bed, type BedOptions, boot, type Ground, startUpstream } from './b
 import { build, type StandIn } from './bundle.ts'
 import { cancel } from './cancel.ts'
 import { chat } from './chat.ts'
+import { copies } from './copies.ts'
 import { datasets } from './datasets.ts'
 import { files } from './files.ts'
 import { childrenNamed } from './proc.ts'
@@ -25,7 +26,7 @@ import { json, type Row, table } from './report.ts'
 import { stream } from './stream.ts'
 import { uploads } from './uploads.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'cancel', 'providers', 'datasets'] as const
+const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'copies', 'cancel', 'providers', 'datasets'] as const
 type Section = (typeof SECTIONS)[number]
 
 const SIDES: Record<StandIn | 'gateway', string> = {
@@ -35,7 +36,7 @@ const SIDES: Record<StandIn | 'gateway', string> = {
 }
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,uploads,cancel,providers,datasets   only these sections
+  --only chat,stream,files,uploads,copies,cancel,providers,datasets   only these sections
   --quick          shorter rounds, a 60 MB file instead of 600 MB
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
@@ -92,6 +93,10 @@ async function run(
     progress(`${section} …`)
     if (section === 'files') {
       rows.push(...(await files(start, options.quick)))
+      continue
+    }
+    if (section === 'copies') {
+      rows.push(...(await copies(start, options.quick)))
       continue
     }
     if (section === 'uploads') {

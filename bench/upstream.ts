@@ -10,9 +10,11 @@
  *
  * @module
  */
+
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Answers, answersAt, MODELS } from './answers.ts'
+import { serveDestination } from './destination.ts'
 
 /** How one answer is to be given; the text form of it travels in the request. */
 export interface Script {
@@ -158,6 +160,7 @@ function route(state: State, request: IncomingMessage, response: ServerResponse)
     })
     return
   }
+  if (serveDestination(request, path, response)) return
   if (path === '/v1/models') return void response.writeHead(200, json).end(MODELS)
   if (path === '/google/token') {
     state.tokenCalls++

@@ -34,6 +34,8 @@ export interface Cut {
 
 const encoder = new TextEncoder()
 const LINE_FEED = 0x0a
+/** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
+const BITE = 16 * 1024
 
 const unreadable = (line: number, why: string) =>
   badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
@@ -134,10 +136,13 @@ export async function* cutParts(
     known = { source: 0, line: 1, made: 0 }
   }
   for await (const chunk of body) {
-    const end = chunk.lastIndexOf(LINE_FEED) + 1
-    if (end > 0) yield* take(chunk.subarray(0, end))
-    check(reader.write(chunk.subarray(end)))
-    read += chunk.length - end
+    for (let start = 0; start < chunk.length; start += BITE) {
+      const bite = chunk.subarray(start, start + BITE)
+      const end = bite.lastIndexOf(LINE_FEED) + 1
+      if (end > 0) yield* take(bite.subarray(0, end))
+      check(reader.write(bite.subarray(end)))
+      read += bite.length - end
+    }
   }
   check(reader.end())
   yield* flush()
