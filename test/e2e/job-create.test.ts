@@ -67,6 +67,7 @@ describe('fine_tuning.jobs.create', () => {
         native_id: expect.stringMatching(/^ftjob-/),
         native_status: 'validating_files',
         polled_at: expect.any(Number),
+        webhook_url: null,
       },
     })
   })
