@@ -71,6 +71,20 @@ describe('fine_tuning.jobs.create', () => {
         estimate: expect.objectContaining({ epochs: expect.objectContaining({ value: 5 }) }),
         estimate_missing: null,
         cost_usd: null,
+        attempts: [
+          {
+            provider: 'openai',
+            connection: 'openai',
+            model: 'gpt-4.1-mini',
+            native_id: expect.stringMatching(/^ftjob-/),
+            started_at: expect.any(Number),
+            ended_at: null,
+            outcome: 'open',
+            error: null,
+          },
+        ],
+        is_overdue: false,
+        webhook_url: null,
       },
     })
   })

@@ -66,6 +66,7 @@ describe('startStack', { timeout: 60_000 }, () => {
         OPENAI_API_KEY: apiKey,
         OPENAI_BASE_URL: openaiBaseUrl,
         TUNEGATE_ADMIN_KEY: stack.adminKey,
+        TUNEGATE_ENCRYPTION_KEY: expect.stringMatching(/^[\w-]{43}$/),
         EXTRA: 'a:b=c',
       })
       expect(stack.baseURL).toBe(`${stack.url}/v1`)
@@ -90,6 +91,22 @@ describe('startStack', { timeout: 60_000 }, () => {
     } finally {
       await stack.stop()
     }
+  })
+
+  it('keeps its encryption key with the state it has sealed', async () => {
+    const persistTo = await mkdtemp(join(dir, 'sealed-'))
+    const keys: unknown[] = []
+    for (const _ of [1, 2]) {
+      const stack = await startStack({ wranglerConfig: config, sandbox: false, persistTo })
+      try {
+        const { TUNEGATE_ENCRYPTION_KEY } = (await (await fetch(stack.url)).json()) as Record<string, string>
+        keys.push(TUNEGATE_ENCRYPTION_KEY)
+      } finally {
+        await stack.stop()
+      }
+    }
+    expect(keys[0]).toBeTypeOf('string')
+    expect(keys[1]).toBe(keys[0])
   })
 
   it('refuses a port that is taken', async () => {
