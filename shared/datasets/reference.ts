@@ -3,8 +3,8 @@
  * @module
  */
 import type { Context } from '../context.ts'
-import { badRequest } from '../openai/index.ts'
 import { findFile, readFile } from './files.ts'
+import { isSource, openSource } from './sources.ts'
 
 export interface OpenDataset {
   body: ReadableStream<Uint8Array>
@@ -12,20 +12,13 @@ export interface OpenDataset {
   size: number | undefined
 }
 
-const ADDRESS = /^(s3|gs|https):\/\//
-
-/** @throws {ApiError} 400 or 404 naming the field */
+/** @throws {ApiError} 400, 403 or 404 naming the field */
 export const openDataset = async (
   context: Context,
   owner: string,
   reference: string,
   param: string,
-): Promise<OpenDataset> => {
-  if (ADDRESS.test(reference))
-    throw badRequest(
-      param,
-      'Datasets at an address are not read here: upload the file and name its id.',
-      'feature_unsupported',
-    )
-  return readFile(context, await findFile(context, owner, reference, param))
-}
+): Promise<OpenDataset> =>
+  isSource(reference)
+    ? openSource(context, reference, param, undefined)
+    : readFile(context, await findFile(context, owner, reference, param))

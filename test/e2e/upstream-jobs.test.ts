@@ -106,7 +106,17 @@ describe('creating a job', () => {
       expect(job).toMatchObject({ tunegate: { native_id: natives[0]?.id } })
     })
 
-    it.each(['cancel', 'pause', 'resume'] as const)('does not %s what it does not know', async command => {
+    it('cancels the job as soon as the provider tells whether it has it', async () => {
+      const world = await unknown()
+      const [kept] = await listed(world)
+      expect(await world.client.fineTuning.jobs.cancel(kept?.id ?? '')).toMatchObject({ status: 'queued' })
+      bench.stack.sandbox.clearFaults()
+      const job = await jobWhen(world.client, kept?.id ?? '', isOver)
+      expect(job.status).toBe('cancelled')
+      expect((await world.nativeJobs()).map(({ status }) => status)).toEqual(['cancelled'])
+    })
+
+    it.each(['pause', 'resume'] as const)('does not %s what it does not know', async command => {
       const world = await unknown()
       const [kept] = await listed(world)
       expect(await refusal(world.client.fineTuning.jobs[command](kept?.id ?? ''))).toMatchObject({
@@ -114,7 +124,8 @@ describe('creating a job', () => {
         code: 'invalid_state',
       })
       expect((await world.client.fineTuning.jobs.checkpoints.list(kept?.id ?? '')).data).toEqual([])
-      expect((await world.client.fineTuning.jobs.listEvents(kept?.id ?? '')).data).toEqual([])
+      const events = (await world.client.fineTuning.jobs.listEvents(kept?.id ?? '')).data
+      expect(events.filter(({ message }) => message.startsWith('Accepted'))).toEqual([])
     })
 
     it('also after silence: 504', async () => {

@@ -295,6 +295,23 @@ describe('POST /v1/files/validate', () => {
     expect(llama).toMatchObject({ valid: false, problem_counts: { too_few_examples: 1 } })
   })
 
+  it.each([
+    ['openai', 'gpt-4.1-mini', 'o200k_base', true],
+    ['vertex_ai', 'gemini-3.5-flash', expect.any(String), false],
+  ])(
+    "counts %s's tokens with %s's own encoding where that is known",
+    async (provider, model, counter, exact) => {
+      const file = new File([dataset(EXAMPLES)], 'a.jsonl')
+      const { id } = await client.files.create({ file, purpose: 'fine-tune' })
+      const { summary } = await report(await about({ file: id, provider, model }))
+      const { total, min, median, max } = summary.tokens ?? { total: 0, min: 0, median: 0, max: 0 }
+      expect(summary.tokens).toMatchObject({ counter, exact })
+      expect(Number(min)).toBeGreaterThan(0)
+      expect(Number(median)).toBeLessThanOrEqual(Number(max))
+      expect(Number(total)).toBeGreaterThan(Number(max))
+    },
+  )
+
   it('reports on a file with its validation file', async () => {
     const training = await client.files.create({
       file: new File([dataset(40)], 'a.jsonl'),
@@ -356,7 +373,7 @@ describe('POST /v1/files/validate', () => {
     ['no file', () => about({}), 400, 'file', 'missing_required_parameter'],
     ['an unknown field', () => about({ file: 'file-x', shuffle: true }), 400, 'shuffle', 'unknown_parameter'],
     ['an unknown file', () => about({ file: 'file-x' }), 404, 'file', 'file_not_found'],
-    ['an address', () => about({ file: 's3://bucket/key' }), 400, 'file', 'feature_unsupported'],
+    ['a private address', () => about({ file: 'https://10.0.0.1/x' }), 400, 'file', 'host_forbidden'],
     [
       'an unknown provider',
       () => ask({ body: 'x', headers: typed('text/csv') }, '?provider=nobody'),
