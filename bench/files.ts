@@ -28,7 +28,7 @@ const MEMORY_GOAL_MIB = 64
 const SETTLE_MS = 700
 
 /** A file of known content that is never held as a whole. */
-interface Synthetic {
+export interface Synthetic {
   bytes: number
   sha256: string
   pieces: () => Iterable<Buffer>
@@ -46,7 +46,7 @@ function line(purpose: 'batch' | 'fine-tune', i: number): string {
 }
 
 /** Builds a file of about `megabytes` (10⁶ bytes), cut after a whole block of lines. */
-function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
+export function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): Synthetic {
   let text = ''
   for (let i = 0; text.length < BLOCK_BYTES; i++) text += line(purpose, i)
   const block = Buffer.from(text)
@@ -84,7 +84,7 @@ async function measured(bed: Bed, bytes: number, work: () => Promise<void>): Pro
   }
 }
 
-async function send(port: number, head: Buffer, pieces: Iterable<Buffer>): Promise<string> {
+export async function send(port: number, head: Buffer, pieces: Iterable<Buffer>): Promise<string> {
   const wire = await Wire.open(port)
   const answer: Buffer[] = []
   try {
@@ -113,7 +113,7 @@ async function receive(subject: Subject, path: string, expected: Synthetic): Pro
   }
 }
 
-async function remove(subject: Subject, path: string): Promise<void> {
+export async function remove(subject: Subject, path: string): Promise<void> {
   const wire = await Wire.open(subject.port)
   try {
     await wire.exchange(requestBytes('DELETE', path, { authorization: subject.authorization }))
@@ -122,7 +122,7 @@ async function remove(subject: Subject, path: string): Promise<void> {
   }
 }
 
-async function uploadToGateway(subject: Subject, purpose: string, file: Synthetic): Promise<string> {
+export async function uploadToGateway(subject: Subject, purpose: string, file: Synthetic): Promise<string> {
   const part = (headers: string) => `--${BOUNDARY}\r\ncontent-disposition: form-data; ${headers}\r\n\r\n`
   const before = Buffer.from(
     `${part('name="purpose"')}${purpose}\r\n${part('name="file"; filename="bench.jsonl"\r\ncontent-type: application/octet-stream')}`,
