@@ -16,23 +16,21 @@ export const sourceFormatOf = ({ container, lines }: DatasetSummary['format']): 
 
 export interface Canonical {
   report: DatasetReport
-  /** Where the canonical lines are: the very object that was read, where it has them already. */
-  segment: Segment
+  /** Where the canonical lines are; undefined where the bytes were canonical as they are. */
+  segment: Segment | undefined
 }
 
 /**
- * Validates the object and writes its examples as canonical lines into another one.
- * @param key of the other object; nothing is left there after a failure
+ * Validates an upload and writes its examples as canonical lines into an object of the bucket.
+ * @param key of that object; nothing is left there after a failure
  * @throws {ApiError} 400 naming the line
  */
 export const canonicalise = async (
   { platform: { bucket } }: Context,
-  raw: Segment,
+  body: ReadableStream<Uint8Array>,
   key: string,
   declaration: Declaration,
 ): Promise<Canonical> => {
-  const object = await bucket.get(raw.key)
-  if (!object) throw new Error('The upload is not in the bucket.')
   const writer = openBucketWriter(bucket, key)
   let pending = ''
   const validator = createValidator({
@@ -48,13 +46,13 @@ export const canonicalise = async (
     await writer.write(bytes)
   }
   try {
-    for await (const chunk of object.body) {
+    for await (const chunk of body) {
       validator.write(chunk)
       await flush()
     }
     const report = validator.finish()
     await flush()
-    if (writer.size === 0) return { report, segment: raw }
+    if (writer.size === 0) return { report, segment: undefined }
     await writer.commit()
     return { report, segment: { key, bytes: writer.size } }
   } catch (error) {

@@ -82,13 +82,15 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
     await writer.commit()
     let segment: Segment = { key, bytes: writer.size }
     if (isDataset && !isSeen) {
-      const canonical = await canonicalise(context, segment, `${key}/canonical`, { format, columns })
-      if (canonical.segment.key !== key) {
-        stored.push(canonical.segment)
+      const sent = await bucket.get(key)
+      if (!sent) throw new Error('The upload is not in the bucket.')
+      const canonical = await canonicalise(context, sent.body, `${key}/canonical`, { format, columns })
+      report = canonical.report
+      if (canonical.segment) {
+        segment = canonical.segment
+        stored.push(segment)
         await bucket.delete(key)
       }
-      report = canonical.report
-      segment = canonical.segment
     }
     const created = nowSeconds(context)
     const record: FileRecord = {
