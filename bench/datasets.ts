@@ -5,30 +5,34 @@
  *
  * @module
  */
-import { mkdir } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
+import type { Bed } from './boot.ts'
 import { bundleWorker } from './bundle.ts'
+import { remove, send, synthesize, uploadToGateway } from './files.ts'
 import { spread } from './load.ts'
 import { watchMemory } from './memory.ts'
-import { childrenNamed, cpuSeconds } from './proc.ts'
+import { childrenNamed, fineCpuSeconds } from './proc.ts'
 import type { Row } from './report.ts'
+import { requestBytes } from './wire.ts'
 
 const GOAL = 0.6
+const UPLOAD_GOAL = 0.85
+const UPLOAD_MB = 60
 const MEMORY_GOAL_MIB = 64
 const SECTION = 'datasets'
-const BESIDE = 'splitting lines and JSON.parse on the same bytes'
+const BESIDE = 'splitting lines and JSON.parse on the same bytes; of uploads: validation alone'
 
 interface Worker {
   pid: number
-  run(way: string, file: string, megabytes: number): Promise<void>
+  run(way: string, file: string, megabytes: number, isMade?: boolean): Promise<void>
   stop(): Promise<void>
 }
 
 async function start(scratch: string): Promise<Worker> {
   const { modules, compatibility } = await bundleWorker('datasets-worker.ts', scratch)
-  const folder = join(scratch, 'datasets')
-  await mkdir(folder, { recursive: true })
+  const folder = await mkdtemp(join(scratch, 'datasets-'))
   const before = childrenNamed('workerd')
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -51,8 +55,9 @@ async function start(scratch: string): Promise<Worker> {
   if (pid === undefined) throw new Error('there is no /proc to measure by')
   return {
     pid,
-    async run(way, file, megabytes) {
-      const answer = await fetch(new URL(`/${way}?file=${file}&megabytes=${megabytes}`, url))
+    async run(way, file, megabytes, isMade = false) {
+      const query = `file=${file}&megabytes=${megabytes}${isMade ? '&made' : ''}`
+      const answer = await fetch(new URL(`/${way}?${query}`, url))
       const text = await answer.text()
       if (!answer.ok)
         throw new Error(`${way} of ${file} was answered ${answer.status}: ${text.slice(0, 300)}`)
@@ -71,67 +76,129 @@ interface Case {
 }
 
 const CASES: readonly Case[] = [
-  { name: 'validate JSONL', way: 'validate', file: 'jsonl', beside: 'floor', goal: { least: GOAL } },
+  { name: 'validate JSONL', way: 'validate', file: 'jsonl', beside: 'plain', goal: { least: GOAL } },
   {
     name: 'validate + convert to Gemini',
+    way: 'gemini',
+    file: 'jsonl',
+    beside: 'plain',
+    goal: { least: GOAL },
+  },
+  {
+    name: 'validate JSONL (floor in bites)',
+    way: 'validate',
+    file: 'jsonl',
+    beside: 'floor',
+    goal: { least: GOAL },
+  },
+  {
+    name: 'validate + convert to Gemini (floor in bites)',
     way: 'gemini',
     file: 'jsonl',
     beside: 'floor',
     goal: { least: GOAL },
   },
-  { name: 'the same, beside plain split and parse', way: 'gemini', file: 'jsonl', beside: 'plain' },
-  { name: 'convert to Gemini', way: 'convert', file: 'jsonl', beside: 'floor' },
-  { name: 'array: validate + canonical', way: 'canonical', file: 'json', beside: 'floor' },
-  { name: 'CSV: validate + canonical', way: 'canonical', file: 'csv', beside: 'floor' },
+  { name: 'array: validate + canonical (floor in bites)', way: 'canonical', file: 'json', beside: 'floor' },
+  { name: 'CSV: validate + canonical (floor in bites)', way: 'canonical', file: 'csv', beside: 'floor' },
 ]
 
-/** Measures each way beside its floor, in alternating rounds. */
-export async function datasets(scratch: string, quick: boolean): Promise<Row[]> {
+/** Each way beside its floor, in alternating rounds. */
+async function ways(worker: Worker, rounds: number): Promise<Row[]> {
   // One block of the Worker's: no record comes twice.
-  const [rounds, megabytes] = [quick ? 3 : 9, 32]
-  const worker = await start(scratch)
-  try {
-    const speed = async (way: string, file: string) => {
-      const from = cpuSeconds(worker.pid) ?? 0
-      await worker.run(way, file, megabytes)
-      return megabytes / ((cpuSeconds(worker.pid) ?? 0) - from)
+  const megabytes = 32
+  const speed = async (way: string, file: string) => {
+    const from = fineCpuSeconds(worker.pid) ?? 0
+    await worker.run(way, file, megabytes)
+    return megabytes / ((fineCpuSeconds(worker.pid) ?? 0) - from)
+  }
+  const rows: Row[] = []
+  for (const { name, way, file, beside, goal } of CASES) {
+    const sides = { gateway: [] as number[], bare: [] as number[], ratio: [] as number[] }
+    for (let round = -1; round < rounds; round++) {
+      // The floor's bytes are always lines: the others' have none that could be parsed.
+      const bare = await speed(beside, 'jsonl')
+      const gateway = await speed(way, file)
+      if (round < 0) continue
+      sides.bare.push(bare)
+      sides.gateway.push(gateway)
+      sides.ratio.push(gateway / bare)
     }
-    const rows: Row[] = []
-    for (const { name, way, file, beside, goal } of CASES) {
-      const sides = { gateway: [] as number[], bare: [] as number[], ratio: [] as number[] }
-      for (let round = -1; round < rounds; round++) {
-        // The container of the floor is always lines: the others' bytes have none that could be parsed.
-        const bare = await speed(beside, 'jsonl')
-        const gateway = await speed(way, file)
-        if (round < 0) continue
-        sides.bare.push(bare)
-        sides.gateway.push(gateway)
-        sides.ratio.push(gateway / bare)
-      }
+    rows.push({
+      section: SECTION,
+      beside: BESIDE,
+      name,
+      unit: 'MB/s',
+      gateway: spread(sides.gateway),
+      bare: spread(sides.bare),
+      by: 'ratio',
+      compared: spread(sides.ratio),
+      ...(goal && { goal }),
+    })
+  }
+  return rows
+}
+
+/** An upload that is validated beside validation alone, both over the wire; the storage's own work is not in it. */
+async function uploads(bed: Bed, rounds: number): Promise<Row> {
+  const { gateway } = bed
+  const file = synthesize('fine-tune', UPLOAD_MB)
+  const spent = () => (bed.pid === null ? null : fineCpuSeconds(bed.pid)) ?? Number.NaN
+  const timed = async (work: () => Promise<unknown>) => {
+    const from = spent()
+    await work()
+    return file.bytes / 1e6 / (spent() - from)
+  }
+  const head = requestBytes(
+    'POST',
+    '/v1/files/validate',
+    { authorization: gateway.authorization, 'content-type': 'application/jsonl' },
+    { length: file.bytes },
+  )
+  const sides = { up: [] as number[], alone: [] as number[], ratio: [] as number[] }
+  for (let round = -1; round < rounds; round++) {
+    const alone = await timed(() => send(gateway.port, head, file.pieces()))
+    let path = ''
+    const up = await timed(async () => {
+      path = await uploadToGateway(gateway, 'fine-tune', file)
+    })
+    await remove(gateway, path)
+    if (round < 0) continue
+    sides.up.push(up)
+    sides.alone.push(alone)
+    sides.ratio.push(up / alone)
+  }
+  return {
+    section: SECTION,
+    beside: BESIDE,
+    name: `upload ${UPLOAD_MB} MB, fine-tune (beside: validate)`,
+    unit: 'MB/s',
+    gateway: spread(sides.up),
+    bare: spread(sides.alone),
+    by: 'ratio',
+    compared: spread(sides.ratio),
+    goal: { least: UPLOAD_GOAL },
+  }
+}
+
+const LARGE: readonly (readonly [way: string, file: string])[] = [
+  ['gemini', 'jsonl'],
+  ['canonical', 'json'],
+  ['canonical', 'csv'],
+]
+
+/** Each in a process of its own: memory that one has taken would hide another's growth. */
+async function memory(scratch: string, megabytes: number): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const [way, file] of LARGE) {
+    const worker = await start(scratch)
+    try {
+      await worker.run(way, file, 6, true)
+      const { memory: figure } = await watchMemory(worker.pid, () => worker.run(way, file, megabytes, true))
+      const growth = spread([figure?.growth ?? Number.NaN])
       rows.push({
         section: SECTION,
         beside: BESIDE,
-        name,
-        unit: 'MB/s',
-        gateway: spread(sides.gateway),
-        bare: spread(sides.bare),
-        by: 'ratio',
-        compared: spread(sides.ratio),
-        ...(goal && { goal }),
-      })
-    }
-    const large = quick ? 100 : 1000
-    for (const [way, file] of [
-      ['gemini', 'jsonl'],
-      ['canonical', 'json'],
-      ['canonical', 'csv'],
-    ] as const) {
-      const { memory } = await watchMemory(worker.pid, () => worker.run(way, file, large))
-      const growth = spread([memory?.growth ?? Number.NaN])
-      rows.push({
-        section: SECTION,
-        beside: BESIDE,
-        name: `${large} MB of ${file}, validate + convert: memory growth`,
+        name: `${megabytes} MB of ${file}, validate + convert: memory growth`,
         unit: 'MiB',
         gateway: growth,
         bare: spread([Number.NaN]),
@@ -139,9 +206,19 @@ export async function datasets(scratch: string, quick: boolean): Promise<Row[]> 
         compared: growth,
         goal: { most: MEMORY_GOAL_MIB },
       })
+    } finally {
+      await worker.stop()
     }
-    return rows
-  } finally {
-    await worker.stop()
   }
+  return rows
+}
+
+/** Measures how datasets are read. @param boot a fresh gateway */
+export async function datasets(scratch: string, boot: () => Promise<Bed>, quick: boolean): Promise<Row[]> {
+  const rounds = quick ? 3 : 9
+  const worker = await start(scratch)
+  const rows = await ways(worker, rounds).finally(worker.stop)
+  const bed = await boot()
+  rows.push(await uploads(bed, rounds).finally(bed.stop))
+  return [...rows, ...(await memory(scratch, quick ? 100 : 1000))]
 }

@@ -104,7 +104,7 @@ async function run(
       continue
     }
     if (section === 'datasets') {
-      rows.push(...(await datasets(ground.scratch, options.quick)))
+      rows.push(...(await datasets(ground.scratch, start, options.quick)))
       continue
     }
     if (section === 'providers') {

@@ -9,107 +9,96 @@ const SEED = 0x2545f491
 const PRIME_A = 0x9e3779b1
 const PRIME_B = 0x5f356495
 
-/** A text as two 32-bit lanes that go on from where the last text ended. Not for use against an adversary. */
-const createHash = () => {
-  let a = SEED
-  let b = ~SEED
-  return {
-    reset() {
-      a = SEED
-      b = ~SEED
-    },
-    text(value: string) {
-      const { length } = value
-      let x = a ^ length
-      let y = b
-      let at = 0
-      // Two characters at a time: half the multiplications.
-      for (; at + 1 < length; at += 2) {
-        const both = value.charCodeAt(at) | (value.charCodeAt(at + 1) << 16)
-        x = Math.imul(x ^ both, PRIME_A)
-        y = Math.imul(y ^ both, PRIME_B)
-        x ^= x >>> 15
-        y ^= y >>> 13
-      }
-      if (at < length) {
-        x = Math.imul(x ^ value.charCodeAt(at), PRIME_A)
-        y = Math.imul(y ^ value.charCodeAt(at), PRIME_B)
-      }
-      a = x
-      b = y
-    },
-    number(value: number) {
-      a = Math.imul(a ^ value, PRIME_B)
-      b = Math.imul(b ^ value, PRIME_A)
-      a ^= a >>> 15
-    },
-    get state(): readonly [number, number] {
-      return [a, b]
-    },
-    resume([x, y]: readonly [number, number]) {
-      a = x
-      b = y
-    },
-    /** Never both zero, which stands for nothing. */
-    get high() {
-      return Math.imul(a ^ (b >>> 16), 0x85ebca6b) >>> 0 || 1
-    },
-    get low() {
-      return Math.imul(b ^ (a >>> 13), 0xc2b2ae35) >>> 0
-    },
+/**
+ * Two 32-bit lanes that go on from text to text. They lie in typed memory: as numbers, most of them would be objects of
+ * their own. Not for use against an adversary.
+ */
+const lanes = new Int32Array(2)
+
+const addText = (text: string) => {
+  const { length } = text
+  let a = (lanes[0] ?? 0) ^ length
+  let b = lanes[1] ?? 0
+  let at = 0
+  // Two characters at a time: half the multiplications.
+  for (; at + 1 < length; at += 2) {
+    const both = text.charCodeAt(at) | (text.charCodeAt(at + 1) << 16)
+    a = Math.imul(a ^ both, PRIME_A)
+    b = Math.imul(b ^ both, PRIME_B)
+    a ^= a >>> 15
+    b ^= b >>> 13
   }
+  if (at < length) {
+    a = Math.imul(a ^ text.charCodeAt(at), PRIME_A)
+    b = Math.imul(b ^ text.charCodeAt(at), PRIME_B)
+  }
+  lanes[0] = a
+  lanes[1] = b
 }
-const hash = createHash()
-/** The first message hashed last, and where the hash stood after it. */
-let opening: { content: string; role: string; state: readonly [number, number] } = {
-  content: '',
-  role: '',
-  state: [0, 0],
+const addNumber = (value: number) => {
+  const a = Math.imul((lanes[0] ?? 0) ^ value, PRIME_B)
+  lanes[0] = a ^ (a >>> 15)
+  lanes[1] = Math.imul((lanes[1] ?? 0) ^ value, PRIME_A)
 }
 
+const copy = (from: Int32Array, to: Int32Array) => {
+  to[0] = from[0] ?? 0
+  to[1] = from[1] ?? 0
+}
+
+/** The first message hashed last, and where the lanes stood after it. */
+const opening = { content: '', role: '', lanes: new Int32Array(2) }
+
 const addMessage = ({ role, content, tool_calls: calls }: Message) => {
-  hash.number(ROLES.indexOf(role))
-  if (typeof content === 'string') hash.text(content)
-  else if (content != null) hash.text(JSON.stringify(content))
-  if (calls) hash.text(JSON.stringify(calls))
+  addNumber(ROLES.indexOf(role))
+  if (typeof content === 'string') addText(content)
+  else if (content != null) addText(JSON.stringify(content))
+  if (calls) addText(JSON.stringify(calls))
 }
 const addChat = ({ messages, tools }: ChatExample) => {
   const [first] = messages
   // Most datasets begin each example with the same text.
   if (typeof first?.content === 'string' && !first.tool_calls) {
-    if (first.content === opening.content && first.role === opening.role) hash.resume(opening.state)
+    if (first.content === opening.content && first.role === opening.role) copy(opening.lanes, lanes)
     else {
       addMessage(first)
-      opening = { content: first.content, role: first.role, state: hash.state }
+      opening.content = first.content
+      opening.role = first.role
+      copy(lanes, opening.lanes)
     }
   } else if (first) addMessage(first)
   for (let index = 1; index < messages.length; index++) {
     const message = messages[index]
     if (message) addMessage(message)
   }
-  if (tools) hash.text(JSON.stringify(tools))
+  if (tools) addText(JSON.stringify(tools))
 }
 
-/** Two 32-bit halves. */
-export interface Fingerprint {
-  readonly high: number
-  readonly low: number
-}
+/** Two 32-bit halves, not both zero. */
+export type Fingerprint = Uint32Array
+const print: Fingerprint = new Uint32Array(2)
 
 /**
  * What an example says, whatever its spacing and container: the same messages have the same fingerprint.
- * @returns the same object each time, to be used at once
+ * @returns the same memory each time, to be used at once
  */
 export const fingerprint = (example: Example): Fingerprint => {
-  hash.reset()
+  lanes[0] = SEED
+  lanes[1] = ~SEED
   if (isPreference(example)) {
     addChat(example.input)
     for (const output of [example.preferred_output, example.non_preferred_output]) {
-      hash.number(ROLES.length)
+      addNumber(ROLES.length)
       for (const message of output) addMessage(message)
     }
   } else addChat(example)
-  return hash
+  const a = lanes[0] ?? 0
+  const b = lanes[1] ?? 0
+  print[0] = Math.imul(a ^ (b >>> 16), 0x85ebca6b)
+  print[1] = Math.imul(b ^ (a >>> 13), 0xc2b2ae35)
+  // Zero marks a free slot.
+  if (print[0] === 0) print[0] = 1
+  return print
 }
 
 /** Slots of a full table, 12 bytes each. */
@@ -137,46 +126,51 @@ export const createFingerprints = (slots = MOST_SLOTS): Fingerprints => {
   let mask = table.length / 3 - 1
   let size = 0
 
-  /** Where the slot of a fingerprint begins, or the free one where it belongs. */
-  const placeOf = (high: number, low: number): number => {
-    let slot = low & mask
+  /**
+   * Where the slot of a fingerprint begins, or the free one where it belongs. Fingerprints are handed on in typed memory
+   * alone: as arguments, most of their halves would be objects.
+   */
+  const placeOf = (print: Fingerprint): number => {
+    let slot = (print[1] ?? 0) & mask
     for (;;) {
       const place = slot * 3
       const found = table[place]
-      if (found === 0 || (found === high && table[place + 1] === low)) return place
+      if (found === 0 || (found === print[0] && table[place + 1] === print[1])) return place
       slot = (slot + 1) & mask
     }
   }
-  const put = (place: number, high: number, low: number, line: number) => {
-    table[place] = high
-    table[place + 1] = low
+  const put = (print: Fingerprint, line: number) => {
+    const place = placeOf(print)
+    table[place] = print[0] ?? 0
+    table[place + 1] = print[1] ?? 0
     table[place + 2] = line
   }
   const grow = () => {
     const old = table
+    const moved = new Uint32Array(2)
     table = new Uint32Array(old.length * 2)
     mask = mask * 2 + 1
     for (let place = 0; place < old.length; place += 3) {
-      const high = old[place] ?? 0
-      const low = old[place + 1] ?? 0
-      if (high !== 0) put(placeOf(high, low), high, low, old[place + 2] ?? 0)
+      moved[0] = old[place] ?? 0
+      moved[1] = old[place + 1] ?? 0
+      if (moved[0] !== 0) put(moved, old[place + 2] ?? 0)
     }
   }
+  const find = (print: Fingerprint) => table[placeOf(print) + 2] ?? 0
 
   return {
     get size() {
       return size
     },
-    find: ({ high, low }) => table[placeOf(high, low) + 2] ?? 0,
-    add({ high, low }, line) {
-      const place = placeOf(high, low)
-      const found = table[place + 2] ?? 0
+    find,
+    add(print, line) {
+      const found = find(print)
       if (found !== 0) return found
       if (size * 4 >= (mask + 1) * FULL) {
         if (mask + 1 >= slots) return 0
         grow()
-        put(placeOf(high, low), high, low, line)
-      } else put(place, high, low, line)
+      }
+      put(print, line)
       size++
       return 0
     },

@@ -313,6 +313,83 @@ describe('an example', () => {
   })
 })
 
+it('any JSON has a report, for every target', () => {
+  const keys = [
+    'messages',
+    'role',
+    'content',
+    'type',
+    'text',
+    'image_url',
+    'url',
+    'tool_calls',
+    'tools',
+    'functions',
+    'function',
+    'name',
+    'arguments',
+    'id',
+    'tool_call_id',
+    'weight',
+    'refusal',
+    'input',
+    'preferred_output',
+    'non_preferred_output',
+    '__proto__',
+  ]
+  const { node } = fc.letrec(tie => ({
+    node: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.oneof(
+        fc.constantFrom('user', 'assistant', 'tool', 'function', 'text', 'image_url', '{}'),
+        fc.integer(),
+        fc.constant(null),
+      ),
+      fc.array(tie('node'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom(...keys), tie('node'), { maxKeys: 6 }),
+    ),
+  }))
+  /** Sound as far as it goes, with anything beside. */
+  const message = fc
+    .tuple(
+      fc.constantFrom('user', 'assistant', 'system', 'tool'),
+      fc.oneof(
+        fc.constant('a'),
+        fc.array(
+          fc.record(
+            { type: fc.constantFrom('text', 'image_url', 'x'), text: node, image_url: node },
+            { requiredKeys: ['type'] },
+          ),
+          { minLength: 1, maxLength: 2 },
+        ),
+      ),
+      node,
+    )
+    .map(([role, content, more]) => ({ ...(typeof more === 'object' ? more : {}), role, content }))
+  const example = fc.oneof(
+    node,
+    fc
+      .tuple(fc.array(message, { minLength: 1, maxLength: 3 }), node)
+      .map(([messages, more]) => ({ ...(typeof more === 'object' ? more : {}), messages })),
+    fc
+      .tuple(message, message, message, node)
+      .map(([a, b, c, more]) => ({
+        input: { ...(typeof more === 'object' ? more : {}), messages: [a] },
+        preferred_output: [b],
+        non_preferred_output: [c],
+      })),
+  )
+  fc.assert(
+    fc.property(example, fc.constantFrom(OPENAI, AZURE, GEMINI, NOVA, CLAUDE, LLAMA), (value, whom) => {
+      const out: string[] = []
+      const report = inspect(lines(value), { target: whom, lines: 'target', onLine: line => out.push(line) })
+      expect(report.object).toBe('dataset.report')
+      expect(out.length).toBeLessThanOrEqual(report.examples)
+    }),
+    { numRuns: 3000 },
+  )
+})
+
 describe('a report', () => {
   it('measures', () => {
     const { summary, ...report } = inspect(
@@ -465,7 +542,7 @@ describe('the tables', () => {
 })
 
 describe('fingerprints', () => {
-  const print = (n: number): Fingerprint => ({ high: n * 7 + 1, low: (n * 0x9e3779b1) >>> 0 })
+  const print = (n: number): Fingerprint => Uint32Array.of(n * 7 + 1, n * 0x9e3779b1)
   it('remember as many as they have room for, and go on comparing with those', () => {
     const prints = createFingerprints(1 << 12)
     for (let n = 0; n < 10_000; n++) expect(prints.add(print(n), n + 1)).toBe(0)
@@ -481,10 +558,7 @@ describe('fingerprints', () => {
         maxLength: 4,
       })
       .map(messages => ({ messages }) as Example)
-    const of = (each: Example) => {
-      const { high, low } = fingerprint(each)
-      return `${high} ${low}`
-    }
+    const of = (each: Example) => fingerprint(each).join()
     fc.assert(
       fc.property(example, example, (a, b) => {
         expect(of(a) === of(b)).toBe(JSON.stringify(a) === JSON.stringify(b))
@@ -497,10 +571,7 @@ describe('fingerprints', () => {
     const seen = new Set<string>()
     for (let n = 0; n < 100_000; n++) {
       const content = `${String.fromCharCode(n % 65_536)}x${String.fromCharCode(n >> 16)}`
-      const { high, low } = fingerprint({
-        messages: [{ role: 'user', content: `same beginning ${content}` }],
-      })
-      seen.add(`${high} ${low}`)
+      seen.add(fingerprint({ messages: [{ role: 'user', content: `same beginning ${content}` }] }).join())
     }
     expect(seen.size).toBe(100_000)
   })
