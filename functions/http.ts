@@ -10,7 +10,7 @@ import { HTTPException } from 'hono/http-exception'
 import type * as z from 'zod'
 import { authenticate, bearerOf, requireAdmin } from '../shared/access/index.ts'
 import type { Context } from '../shared/context.ts'
-import { ApiError, badRequest, isJsonType, toApiError } from '../shared/openai/index.ts'
+import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
 import type { RequestContext } from './context.ts'
@@ -57,7 +57,8 @@ export const json = <T extends z.ZodType>(schema: T) =>
 
 /** Refuses a body that does not say it is JSON: a form would otherwise look like an empty request. */
 export const assertJson = (headers: Headers): void => {
-  if (!isJsonType(headers.get('content-type'))) {
+  const type = headers.get('content-type')
+  if (type !== 'application/json' && !/^application\/([\w.-]+\+)?json\b/i.test(type ?? '')) {
     throw badRequest(null, 'The content type must be application/json.', 'invalid_json')
   }
 }

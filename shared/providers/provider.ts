@@ -241,8 +241,6 @@ export type ChatBody = Record<string, unknown> & {
 /** An answer in OpenAI's shape: a `chat.completion`, or an event stream that is whole only if it ends in `[DONE]`. */
 export type ChatAnswer =
   | { kind: 'whole'; headers: Headers; bytes: Uint8Array<ArrayBuffer> }
-  /** A `chat.completion` on its way from a provider that speaks OpenAI's wire: passed on without being read. */
-  | { kind: 'passing'; headers: Headers; body: ReadableStream<Uint8Array> }
   /** `isRaw`: the body as `fetch` gave it, which the platform can pass on by its own means. */
   | { kind: 'stream'; headers: Headers; body: ReadableStream<Uint8Array>; isRaw?: true }
 

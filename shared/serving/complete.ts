@@ -12,7 +12,6 @@ import {
   endsDone,
   errorEvent,
   guardEventStream,
-  isJsonType,
   ROUTING_FIELDS,
   type Routing,
   routingFields,
@@ -187,11 +186,6 @@ export const complete = async (
         )
       : guardEventStream(answer.body, broken)
     return new Response(stream, { headers })
-  }
-  if (answer.kind === 'passing') {
-    if (isJsonType(answer.headers.get('content-type'))) return new Response(answer.body, { headers })
-    await answer.body.cancel()
-    throw invalid('JSON')
   }
   if (!isObject(answer.bytes)) throw invalid('JSON')
   return new Response(answer.bytes, { headers })

@@ -25,10 +25,10 @@ export const chatOver = (
   toOutgoing: (settings: Settings, request: ChatRequest) => ProviderRequest,
 ): Provider['chat'] => ({
   async complete(channel, request) {
-    const { headers, body } = await channel.open(toOutgoing(channel.settings, request))
-    return request.body.stream === true
-      ? { kind: 'stream', isRaw: true, headers, body }
-      : { kind: 'passing', headers, body }
+    const outgoing = toOutgoing(channel.settings, request)
+    if (request.body.stream === true)
+      return { kind: 'stream', isRaw: true, ...(await channel.open(outgoing)) }
+    return { kind: 'whole', ...(await channel.call(outgoing)) }
   },
 })
 

@@ -187,8 +187,8 @@ describe('requests, as the official clients send them', () => {
     expect(sent[0]).toMatchObject({ method: 'POST', path: CHAT_PATH[surface], body: text })
     expect(sent[0]?.query).toEqual(versionQuery(surface))
     expect(sent[0]?.headers).toMatchObject({ 'content-type': 'application/json', 'api-key': KEY })
-    const bytes = answer.kind === 'whole' ? answer.bytes : await readAll(answer.body)
-    expect(answer.kind).toBe(stream ? 'stream' : 'passing')
+    const bytes = answer.kind === 'stream' ? await readAll(answer.body) : answer.bytes
+    expect(answer.kind).toBe(stream ? 'stream' : 'whole')
     expect(new TextDecoder().decode(bytes)).toBe(said)
   })
 
