@@ -26,6 +26,8 @@ export interface Connection {
   name: string
   provider: Provider
   channel: Channel
+  /** What one call through the channel may take. */
+  timeoutMs: number
   /**
    * Whose account it is: native ids mean something only within it. The connection's name, or for a key that came with
    * the request the connection and a fingerprint of that key.
@@ -131,6 +133,51 @@ const fingerprint = async (secret: string): Promise<string> => {
   return Array.from(new Uint8Array(digest, 0, 6), byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
+const isSuccess = (status: number) => status >= 200 && status < 300
+const faultOf = (provider: Provider, answer: Answer) =>
+  new ProviderFault(provider.id, provider.toFault(answer))
+const rethrowFor = (provider: Provider) => (error: unknown) => {
+  throw error instanceof TransportError ? unansweredFault(provider.id, error.reason, error) : error
+}
+
+/** The client's signal where a request needs it: asking for it makes it, and some platforms do without. */
+const signalFor = (
+  context: Context,
+  { tidies, endsWithRequest }: ProviderRequest,
+): AbortSignal | undefined =>
+  tidies || (endsWithRequest && context.platform.endsCallsWithRequest) ? undefined : context.signal
+
+/** Asks with requests that are authorised already. Anything but a 2xx is thrown as a {@link ProviderFault}. */
+export const directTo = (
+  context: Context,
+  provider: Provider,
+  timeoutMs: number,
+): Pick<Channel, 'call' | 'open'> => {
+  const rethrow = rethrowFor(provider)
+  const outgoing = (request: ProviderRequest): OutboundRequest => ({
+    ...request,
+    headers: request.headers ?? {},
+    timeoutMs,
+    signal: signalFor(context, request),
+  })
+  return {
+    async call(request) {
+      const sent = context.transport.call(outgoing(request))
+      if (request.tidies) context.platform.defer(sent.catch(() => undefined))
+      const answer = await sent.catch(rethrow)
+      if (!isSuccess(answer.status) && !request.accept?.includes(answer.status))
+        throw faultOf(provider, answer)
+      return answer
+    },
+    async open(request) {
+      const answer = await context.transport.open(outgoing(request)).catch(rethrow)
+      if (isSuccess(answer.status)) return answer
+      const bytes = new Uint8Array(await new Response(answer.body).arrayBuffer())
+      throw faultOf(provider, { ...answer, bytes })
+    },
+  }
+}
+
 /** What authorising a request, or checking a message, may need. */
 const authTools = (context: Context, timeoutMs: number): AuthTools => {
   const { clock, defer } = context.platform
@@ -155,27 +202,14 @@ const openChannel = (
   settings: Settings,
   timeoutMs: number,
 ): Channel => {
-  const { clock, defer, sizedBody, endsCallsWithRequest } = context.platform
+  const { clock, sizedBody } = context.platform
   const tools = authTools(context, timeoutMs)
-  const authorised = async (request: ProviderRequest): Promise<OutboundRequest> => ({
+  const direct = directTo(context, provider, timeoutMs)
+  const authorised = async (request: ProviderRequest): Promise<ProviderRequest> => ({
     ...request,
     headers: { ...request.headers, ...(await provider.authorise(settings, request, tools)) },
-    timeoutMs,
-    // Asking for the signal makes it, so it is left where the platform does the same by itself.
-    signal: request.tidies || (request.endsWithRequest && endsCallsWithRequest) ? undefined : context.signal,
   })
-  const rethrow = (error: unknown): never => {
-    throw error instanceof TransportError ? unansweredFault(provider.id, error.reason, error) : error
-  }
-  const isSuccess = (status: number) => status >= 200 && status < 300
-  const faultOf = (answer: Answer) => new ProviderFault(provider.id, provider.toFault(answer))
-  const call: Channel['call'] = async request => {
-    const sent = context.transport.call(await authorised(request))
-    if (request.tidies) defer(sent.catch(() => undefined))
-    const answer = await sent.catch(rethrow)
-    if (!isSuccess(answer.status) && !request.accept?.includes(answer.status)) throw faultOf(answer)
-    return answer
-  }
+  const call: Channel['call'] = async request => direct.call(await authorised(request))
   return {
     settings,
     sizedBody,
@@ -193,12 +227,7 @@ const openChannel = (
         result.error.issues.map(issue => issue.path.join('.')),
       )
     },
-    async open(request) {
-      const answer = await context.transport.open(await authorised(request)).catch(rethrow)
-      if (isSuccess(answer.status)) return answer
-      const bytes = new Uint8Array(await new Response(answer.body).arrayBuffer())
-      throw faultOf({ ...answer, bytes })
-    },
+    open: async request => direct.open(await authorised(request)),
   }
 }
 
@@ -270,10 +299,10 @@ export const connect = async (context: Context, name: string, wish: Wish = {}): 
     })
   }
   if (!isOwn && !cached) cache.set(name, settings)
-  const seconds = wish.timeout ?? config.timeoutSeconds ?? context.config.timeoutSeconds
-  const channel = openChannel(context, provider, settings, seconds * 1000)
+  const timeoutMs = 1000 * (wish.timeout ?? config.timeoutSeconds ?? context.config.timeoutSeconds)
+  const channel = openChannel(context, provider, settings, timeoutMs)
   const account = isOwn ? `${name}#${await fingerprint(ownIdentity(provider, settings))}` : name
-  return { name, provider, channel, account }
+  return { name, provider, channel, timeoutMs, account }
 }
 
 /** Who sends a message does not wait long for it to be taken. */

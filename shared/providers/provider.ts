@@ -340,6 +340,16 @@ export interface EpochRule {
   source: string
 }
 
+/** Asks a provider that answers in OpenAI's shape. */
+export const askFor = async (
+  { stream }: Pick<ChatBody, 'stream'>,
+  ask: Pick<Channel, 'call' | 'open'>,
+  request: ProviderRequest,
+): Promise<ChatAnswer> =>
+  stream === true
+    ? { kind: 'stream', isRaw: true, ...(await ask.open(request)) }
+    : { kind: 'whole', ...(await ask.call(request)) }
+
 /** Where a tuned model can be called, or is about to be. */
 export interface NativeDeployment {
   id: string
@@ -444,6 +454,11 @@ export interface Provider {
   }
   readonly chat: {
     complete(channel: Channel, request: ChatRequest): Promise<ChatAnswer>
+    /**
+     * What {@link complete} sends, authorised, but for the text: only where that is all there is to it, whatever the request, and
+     * the answer comes back as it is.
+     */
+    readonly direct?: (settings: Settings) => ProviderRequest
   }
   /** Only where a tuned model has to be deployed before it answers. */
   readonly deployments?: Deployments

@@ -21,6 +21,7 @@ import { callableName } from './deployments.ts'
 import { DROPPED_HEADER, droppedList } from './dropped.ts'
 import { resolveModel } from './names.ts'
 import { noSuchModel } from './registry.ts'
+import { knownWay, rememberWay, type Way } from './ways.ts'
 
 const isMessages = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every(message => typeof message?.role === 'string')
@@ -72,6 +73,7 @@ const passedHeaders = (headers: Headers, own: Readonly<Record<string, string>>):
 const NOWHERE: Routing = {}
 
 interface Parsed {
+  text: string
   body: ChatBody
   /** Fields of the gateway's own. */
   routing: Routing
@@ -84,9 +86,9 @@ const parseBody = (text: string): Parsed => {
   } catch {
     throw badRequest(null, 'The body is not valid JSON.', 'invalid_json')
   }
-  if (isPlain(body)) return { body, routing: NOWHERE }
+  if (isPlain(body)) return { text, body, routing: NOWHERE }
   const checked = check(known, body)
-  return { body: checked, routing: checked }
+  return { text, body: checked, routing: checked }
 }
 
 /**
@@ -107,12 +109,7 @@ const isPlain = (body: unknown): body is ChatBody => {
 }
 
 /** The request as the provider is to get it: the same text unless a field of ours is in it or the name differs. */
-const toChatRequest = (
-  text: string,
-  { body, routing }: Parsed,
-  model: string,
-  isTune: boolean,
-): ChatRequest => {
+const toChatRequest = ({ text, body, routing }: Parsed, model: string, isTune: boolean): ChatRequest => {
   const dropParams = routing.drop_params === true
   if (body.model === model && routing === NOWHERE) return { text, body, dropParams, isTune }
   const sent: ChatBody = { ...body, model }
@@ -136,6 +133,22 @@ const isObject = (bytes: Uint8Array): boolean => {
 const wishOf = ({ credentials }: Context, routing: Routing): Routing =>
   credentials ? { ...credentials, ...routing } : routing
 
+/** Finds where a request goes. An ordinary one may have shown the next one the way. */
+const findWay = async (
+  context: Context,
+  owner: string,
+  parsed: Parsed,
+  wish: Routing,
+  isOrdinary: boolean,
+): Promise<Way> => {
+  const { connection, model: native, tuned } = await resolveModel(context, owner, parsed.body.model, wish)
+  const model = tuned ? await callableName(context, tuned, connection) : native
+  const { provider, channel } = connection
+  if (isOrdinary && model === parsed.body.model) rememberWay(context, model, connection)
+  const request = toChatRequest(parsed, model, tuned !== undefined)
+  return { provider, model, send: () => provider.chat.complete(channel, request) }
+}
+
 /**
  * Answers a chat completion (`POST /v1/chat/completions`), plain or streamed, byte for byte as the provider gives it.
  * @param text the request's JSON body
@@ -148,12 +161,10 @@ export const complete = async (
   ownHeaders: Readonly<Record<string, string>> = {},
 ): Promise<Response> => {
   const parsed = parseBody(text)
-  const { body, routing } = parsed
-  const wish = wishOf(context, routing)
-  const { connection, model: native, tuned } = await resolveModel(context, owner, body.model, wish)
-  const model = tuned ? await callableName(context, tuned, connection) : native
-  const { provider, channel } = connection
-  const request = toChatRequest(text, parsed, model, tuned !== undefined)
+  const wish = wishOf(context, parsed.routing)
+  const isOrdinary = wish === NOWHERE && context.provider === undefined
+  const known = isOrdinary ? knownWay(context, owner, parsed.body.model) : undefined
+  const { provider, model, send } = known ?? (await findWay(context, owner, parsed, wish, isOrdinary))
   // A tune that never was is answered like someone else's.
   const rethrow = (error: unknown): never => {
     const isUnknown = error instanceof ProviderFault && error.code === 'model_not_found'
@@ -165,7 +176,7 @@ export const complete = async (
       code: 'provider_invalid_answer',
       message: `'${provider.id}' did not answer ${what}.`,
     })
-  const answer = await provider.chat.complete(channel, request).catch(rethrow)
+  const answer = await send(context, parsed).catch(rethrow)
   const headers = passedHeaders(answer.headers, ownHeaders)
   if (answer.dropped?.length) headers[DROPPED_HEADER] = droppedList(answer.dropped)
   if (answer.kind === 'stream') {

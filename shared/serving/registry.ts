@@ -9,7 +9,7 @@ import { MODELS, type ModelRecord, toModelObject } from './records.ts'
 
 /** A name without a record is looked up again soon: it may be tuned in a moment. */
 const CACHE = { size: 1000, ttlMs: 5000 }
-interface Lookup {
+export interface Lookup {
   record: ModelRecord | undefined
 }
 const cacheOf = ({ caches }: Context) => caches<Lookup>('models', CACHE)
@@ -17,12 +17,15 @@ const cacheOf = ({ caches }: Context) => caches<Lookup>('models', CACHE)
 export const noSuchModel = (name: string): ApiError =>
   notFound('model_not_found', 'model', `The model '${name}' does not exist or is not yours.`)
 
+/** What was found of a name a moment ago. */
+export const knownLookup = (context: Context, name: string): Lookup | undefined => cacheOf(context).get(name)
+
 /** What the registry knows of a name, deleted ones included. */
 export const lookUpModel = (
   context: Context,
   name: string,
 ): ModelRecord | undefined | Promise<ModelRecord | undefined> => {
-  const cached = cacheOf(context).get(name)
+  const cached = knownLookup(context, name)
   return cached ? cached.record : readModel(context, name)
 }
 

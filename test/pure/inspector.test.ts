@@ -371,13 +371,11 @@ it('any JSON has a report, for every target', () => {
     fc
       .tuple(fc.array(message, { minLength: 1, maxLength: 3 }), node)
       .map(([messages, more]) => ({ ...(typeof more === 'object' ? more : {}), messages })),
-    fc
-      .tuple(message, message, message, node)
-      .map(([a, b, c, more]) => ({
-        input: { ...(typeof more === 'object' ? more : {}), messages: [a] },
-        preferred_output: [b],
-        non_preferred_output: [c],
-      })),
+    fc.tuple(message, message, message, node).map(([a, b, c, more]) => ({
+      input: { ...(typeof more === 'object' ? more : {}), messages: [a] },
+      preferred_output: [b],
+      non_preferred_output: [c],
+    })),
   )
   fc.assert(
     fc.property(example, fc.constantFrom(OPENAI, AZURE, GEMINI, NOVA, CLAUDE, LLAMA), (value, whom) => {

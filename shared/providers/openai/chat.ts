@@ -1,5 +1,6 @@
 /** OpenAI's chat completions: the canonical form itself, so bodies pass as they are, byte for byte. */
-import type { ChatRequest, Provider, ProviderRequest, Settings } from '../provider.ts'
+import { askFor, type ChatRequest, type Provider, type ProviderRequest, type Settings } from '../provider.ts'
+import { authorise } from './auth.ts'
 import { urlOf } from './url.ts'
 
 /** Made once for a connection's settings, which live as long as their cache: a URL costs more than all else here. */
@@ -25,11 +26,14 @@ export const chatOver = (
   toOutgoing: (settings: Settings, request: ChatRequest) => ProviderRequest,
 ): Provider['chat'] => ({
   async complete(channel, request) {
-    const outgoing = toOutgoing(channel.settings, request)
-    if (request.body.stream === true)
-      return { kind: 'stream', isRaw: true, ...(await channel.open(outgoing)) }
-    return { kind: 'whole', ...(await channel.call(outgoing)) }
+    return askFor(request.body, channel, toOutgoing(channel.settings, request))
   },
 })
 
-export const chat: Provider['chat'] = chatOver(toRequest)
+export const chat: Provider['chat'] = {
+  ...chatOver(toRequest),
+  direct(settings) {
+    const { headers, ...request } = toRequest(settings, { text: '' })
+    return { ...request, headers: { ...headers, ...authorise(settings) } }
+  },
+}
