@@ -172,8 +172,8 @@ const ROWS: Row[] = [
     message: /line 4 .*object/,
   },
   {
-    what: 'a whole JSON file in place of lines',
-    sent: () => dataset(JSON.stringify(chatLines(12), null, 2)),
+    what: 'a JSON object over many lines',
+    sent: () => dataset(JSON.stringify({ examples: chatLines(12) }, null, 2)),
     code: 'invalid_dataset',
     param: 'file',
     message: /line 1 is not JSON/,
