@@ -107,6 +107,7 @@ describe('creating a job', () => {
     })
 
     it('cancels the job as soon as the provider tells whether it has it', async () => {
+      await bench.set({ stepMs: 50 })
       const world = await unknown()
       const [kept] = await listed(world)
       expect(await world.client.fineTuning.jobs.cancel(kept?.id ?? '')).toMatchObject({ status: 'queued' })
