@@ -136,7 +136,9 @@ const routeFreely = async (
   for (const name of Object.keys(config.connections)) {
     const reason = await judge(name).catch((error: unknown) => {
       if (!(error instanceof ApiError) || error.code === 'internal_error') throw error
-      return error.code === 'connection_unconfigured' ? 'is not configured' : `refuses it: ${error.message}`
+      return error.code === 'connection_unconfigured'
+        ? `is not configured: ${error.message}`
+        : `refuses it: ${error.message}`
     })
     if (reason !== undefined) rejected.push({ connection: name, reason })
   }

@@ -172,13 +172,14 @@ describe('an estimate for auto', () => {
     const { dataset: found, estimates } = await ask(client, { model: MODEL, training_file, provider: 'auto' })
     expect(found).toMatchObject({ examples: 40, counter: 'o200k_base' })
     const by = Object.fromEntries(estimates.map(each => [each.connection, each]))
+    // What can be had first, in the order of trying; then what cannot.
     expect(Object.keys(by)).toEqual(['openai', 'azure', 'vertex_ai', 'bedrock', 'openai_compatible'])
     expect(by.openai).toMatchObject({ unsupported: null, price: { usd: 5 }, hosting: { usd_per_hour: 0 } })
     expect(by.azure).toMatchObject({ unsupported: null, price: { usd: 5 }, hosting: { usd_per_hour: 1.7 } })
     const why = (name: string) => (by[name] as NoEstimate).unsupported
     expect(why('vertex_ai')).toContain('GOOGLE_APPLICATION_CREDENTIALS_JSON')
     expect(why('bedrock')).toContain('AWS_ACCESS_KEY_ID')
-    expect(why('openai_compatible')).toContain('not known')
+    expect(why('openai_compatible')).toContain('neither')
   })
 
   it('names those whose table has no such model', async () => {
@@ -186,21 +187,21 @@ describe('an estimate for auto', () => {
       openai: { provider: 'openai' as const },
       other: { provider: 'bedrock' as const, region: 'us-east-1', accessKeyId: 'a', secretAccessKey: 'b' },
     }
-    const client = await startGateway({ config: { connections } }).client()
+    const client = await startGateway({ config: { connections, equivalents: [] } }).client()
     const training_file = await upload(client)
     const { estimates } = await ask(client, { model: `openai/${MODEL}`, training_file, provider: 'auto' })
     expect(estimates).toMatchObject([
       { connection: 'openai', unsupported: null, model: MODEL },
-      { connection: 'other', unsupported: expect.stringContaining('capability table') },
+      { connection: 'other', unsupported: expect.stringContaining('neither') },
     ])
   })
 
-  it('is null where nobody can', async () => {
+  it('is refused where nobody can, as the job would be', async () => {
     const client = await startGateway().client()
     const training_file = await upload(client)
-    const answer = await ask(client, { model: 'no-such-model', training_file, provider: 'auto' })
-    expect(answer.dataset).toBeNull()
-    expect(answer.estimates.every(({ unsupported }) => unsupported !== null)).toBe(true)
+    await expect(
+      ask(client, { model: 'no-such-model', training_file, provider: 'auto' }),
+    ).rejects.toMatchObject({ status: 400, param: 'provider' })
   })
 })
 
