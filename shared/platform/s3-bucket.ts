@@ -203,7 +203,7 @@ export const createS3Bucket = ({
     },
     async list(prefix, after) {
       const { items, hasMore } = listingOf(await sendAll('', listObjects(prefix, MOST_LISTED, after)))
-      return { objects: items, hasMore }
+      return { objects: items.map(({ key, bytes }) => ({ key, bytes })), hasMore }
     },
     async presignPut(key, { bytes, seconds }) {
       const found = await find()
