@@ -71,7 +71,10 @@ export const createApp = (config: Config) => {
       c.set('requestId', id)
       c.set('context', context)
       const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
-      if (door) c.set('owner', await door.guard(context, c.req.raw.headers))
+      if (door) {
+        context.caller = await door.guard(context, c.req.raw.headers)
+        c.set('owner', context.caller.owner)
+      }
       const isJson = typeof door?.isJson === 'function' ? door.isJson(c.req.path) : door?.isJson
       await (isJson ? limit(c, next) : next())
       c.res.headers.set('x-request-id', id)

@@ -1,7 +1,7 @@
 /** `/v1/chat/completions` */
 import { Hono } from 'hono'
-import type { Context } from '../shared/context.ts'
 import { complete } from '../shared/serving/index.ts'
+import type { RequestContext } from './context.ts'
 import { type AppEnv, asOwner, assertJson, jsonOnly } from './http.ts'
 
 const PATH = '/v1/chat/completions'
@@ -22,12 +22,12 @@ export const isPlainCompletion = ({ method, url, headers }: Request, mostBytes: 
 
 /** The same as the route's, from the request itself. */
 export const answerCompletion = async (
-  context: Context,
+  context: RequestContext,
   request: Request,
   ownHeaders: Readonly<Record<string, string>>,
 ): Promise<Response> => {
   const { headers } = request
-  const owner = await asOwner(context, headers)
+  context.caller = await asOwner(context, headers)
   assertJson(headers)
-  return complete(context, owner, await request.text(), ownHeaders)
+  return complete(context, context.caller.owner, await request.text(), ownHeaders)
 }

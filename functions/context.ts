@@ -4,7 +4,7 @@
  */
 import type { Caches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
-import type { Context } from '../shared/context.ts'
+import type { Caller, Context } from '../shared/context.ts'
 import { CREDENTIAL_FIELDS, type RequestCredential, type RequestCredentials } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { createTransport, type Transport } from '../shared/transport.ts'
@@ -50,6 +50,8 @@ export class RequestContext implements Context {
   readonly platform: Platform
   readonly transport: Transport
   readonly caches: Caches
+  /** Set at the door. */
+  caller: Caller | undefined
   readonly #request: Request
 
   constructor(shared: Shared, request: Request) {
@@ -78,7 +80,7 @@ export class RequestContext implements Context {
 
   /** The same without the client: for work that goes on when it has gone. */
   detached(): Context {
-    const { config, platform, transport, caches, provider, credentials } = this
-    return { config, platform, transport, caches, provider, credentials }
+    const { config, platform, transport, caches, caller, provider, credentials } = this
+    return { config, platform, transport, caches, caller, provider, credentials }
   }
 }

@@ -8,8 +8,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import type * as z from 'zod'
-import { authenticate, bearerOf, requireAdmin } from '../shared/access/index.ts'
-import type { Context } from '../shared/context.ts'
+import { authenticate, bearerOf, type KeyRecord, requireAdmin } from '../shared/access/index.ts'
+import type { Caller, Context } from '../shared/context.ts'
 import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
@@ -20,23 +20,28 @@ export interface AppEnv {
   Variables: { requestId: string; context: RequestContext; owner: string }
 }
 
-/** Decides who a request comes from. @returns the owner of what it may see. @throws {ApiError} 401 */
-export type Guard = (context: Context, headers: Headers) => Promise<string> | string
+/** Decides who a request comes from. @throws {ApiError} 401 */
+export type Guard = (context: Context, headers: Headers) => Promise<Caller> | Caller
+
+const callerOf = ({ owner, id }: KeyRecord): Caller => ({ owner, key: id })
 
 /** Lets in whoever has a gateway key; records belong to its owner. */
 export const asOwner: Guard = (context, headers) => {
   const key = authenticate(context, bearerOf(headers.get('authorization')))
-  return key instanceof Promise ? key.then(({ owner }) => owner) : key.owner
+  return key instanceof Promise ? key.then(callerOf) : callerOf(key)
 }
 
-/** Lets in the deployment's admin only, who owns nothing. */
+/** Owns nothing. */
+const NOBODY: Caller = { owner: '', key: null }
+
+/** Lets in the deployment's admin only. */
 export const asAdmin: Guard = async (context, headers) => {
   await requireAdmin(context, bearerOf(headers.get('authorization')))
-  return ''
+  return NOBODY
 }
 
 /** Lets in whoever comes: what is behind proves its senders itself. */
-export const asAnyone: Guard = async () => ''
+export const asAnyone: Guard = () => NOBODY
 
 /** A caller's own id for a request, if it can stand in a header and a log; else a new one. */
 export const requestIdOf = (headers: Headers): string => {

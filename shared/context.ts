@@ -8,11 +8,21 @@ import type { RequestCredentials } from './openai/index.ts'
 import type { Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
+/** Who a request comes from, as the door found. */
+export interface Caller {
+  /** Of all that the caller makes, and may see. */
+  readonly owner: string
+  /** The id of the gateway key that let the caller in; null where none did. */
+  readonly key: string | null
+}
+
 export interface Context {
   readonly config: Config
   readonly platform: Platform
   readonly transport: Transport
   readonly caches: Caches
+  /** Of a request's context; the schedule and the queue work for no one in particular. */
+  readonly caller?: Caller | undefined
   /** The provider or connection named outside the body, in a header or the query. */
   readonly provider?: string | undefined
   /** A provider's credentials that came in headers of this request; never stored. */
