@@ -239,8 +239,8 @@ describe.each(PROVIDERS)('an id of $provider’s own', ({ provider, model }) => 
     if (connection.provider.formatOf(model, 'supervised').startsWith('openai')) {
       const before = (await sandbox.requests()).length
       const job = await client.fineTuning.jobs.create({ model, training_file: id, ...withProvider })
-      // Taken in as a file of the gateway's, under an id of its own.
-      expect((await until(client, job.id, 'succeeded')).training_file).toMatch(/^file-/)
+      // The file as it was taken in above, under its id of the gateway's.
+      expect((await until(client, job.id, 'succeeded')).training_file).toBe(found.id)
       const uploads = (await sandbox.requests())
         .slice(before)
         .filter(({ method, path }) => method === 'POST' && path.endsWith('/files'))
