@@ -23,10 +23,21 @@ import { childrenNamed } from './proc.ts'
 import { profile } from './profile.ts'
 import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
+import { schedule } from './schedule.ts'
 import { stream } from './stream.ts'
 import { uploads } from './uploads.ts'
 
-const SECTIONS = ['chat', 'stream', 'files', 'uploads', 'copies', 'cancel', 'providers', 'datasets'] as const
+const SECTIONS = [
+  'chat',
+  'stream',
+  'files',
+  'uploads',
+  'copies',
+  'cancel',
+  'providers',
+  'datasets',
+  'schedule',
+] as const
 type Section = (typeof SECTIONS)[number]
 
 const SIDES: Record<StandIn | 'gateway', string> = {
@@ -36,7 +47,7 @@ const SIDES: Record<StandIn | 'gateway', string> = {
 }
 
 const HELP = `npm run bench -- [options]
-  --only chat,stream,files,uploads,copies,cancel,providers,datasets   only these sections
+  --only chat,stream,files,uploads,copies,cancel,providers,datasets,schedule   only these sections
   --quick          shorter rounds, a 60 MB file instead of 600 MB
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
@@ -105,6 +116,10 @@ async function run(
     }
     if (section === 'datasets') {
       rows.push(...(await datasets(ground.scratch, start, options.quick)))
+      continue
+    }
+    if (section === 'schedule') {
+      rows.push(...(await schedule(ground.scratch, options.quick)))
       continue
     }
     if (section === 'providers') {
