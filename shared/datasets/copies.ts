@@ -154,7 +154,8 @@ export const ensureCopy = async (
       throw new ApiError({ ...copy.error, param: copy.error.param === null ? null : wish.param })
     }
     const claimed = await claim(context, copy.id, crypto.randomUUID(), ({ state }) => isAtWork(state))
-    const worked = claimed && (await carryOn({ context, connection, copy: claimed, isTakenOver: true }, end))
+    const worked =
+      claimed && (await carryOn({ context, connection, copy: claimed, isTakenOver: true, memory: {} }, end))
     if (worked?.state === 'done') return answered(worked)
     if (clock.now() >= end) throw stillCopying(worked ?? copy)
     if (!claimed) await clock.sleep(LOOK_MS)

@@ -15,6 +15,8 @@ const TASK = 'copy'
 /** Failures in a row after which a copy is given up; a deletion is tried longer. */
 const MOST_FAILURES = 8
 const MOST_DELETIONS = 20
+/** Failures in a row of our own store or bucket after which a copy is left to a later attempt. */
+const MOST_HICCUPS = 3
 /** Times that all parts are sent anew. */
 const MOST_RESTARTS = 3
 /** Seconds to the next attempt: doubled with each failure. */
@@ -100,10 +102,17 @@ const attempt = async (hold: Hold, isTold: boolean): Promise<CopyRecord | undefi
       const again = await restart(failed, error)
       if (again) return again
     }
+    if (isHiccup(error, latest)) return save(hold.context, latest, { failures: latest.failures + 1 })
     await fail(failed, error, isTold)
     throw error
   }
 }
+
+/** Whether our own store or bucket broke off in the middle of what can be gone on with at once. */
+const isHiccup = (error: unknown, { survey, failures }: CopyRecord): boolean =>
+  !(error instanceof ApiError || error instanceof ProviderFault) &&
+  survey.part_bytes > 0 &&
+  failures < MOST_HICCUPS
 
 /** A step that ended because the copy is to be deleted, or because its last file has been. */
 const goneAway = async ({ context, copy }: Hold, before: CopyRecord): Promise<CopyRecord> =>
@@ -162,7 +171,7 @@ export const continueCopy = async (context: Context, id: string): Promise<void> 
     await release(context, copy, { failures, due_at })
     throw error
   }
-  const next = await attempt({ context, connection, copy, isTakenOver: true }, false)
+  const next = await attempt({ context, connection, copy, isTakenOver: true, memory: {} }, false)
   if (!next || isDeletion) return
   if (isAtWork(next.state)) await handOver(context, next)
   else await release(context, next, { due_at: null })

@@ -21,6 +21,8 @@ export interface Hold {
   copy: CopyRecord
   /** Whether what comes next may have been done before, without that being saved. */
   isTakenOver: boolean
+  /** Where the parts are made, kept from step to step: large memory is given back to the system late. */
+  memory: { part?: Uint8Array<ArrayBuffer> }
 }
 
 /** Does a step. @returns the copy as it then is */
@@ -133,7 +135,7 @@ const done = (native_id: string) =>
 
 /** Parts of a copy from one on, until the step has done its share. */
 async function* partsWithin(
-  { context, copy }: Hold,
+  { context, copy, memory }: Hold,
   file: FileRecord,
   start: PartStart,
   partBytes: number,
@@ -141,8 +143,9 @@ async function* partsWithin(
   const { stepBytes, stepSeconds } = context.config.copying
   const end = context.platform.clock.now() + stepSeconds * 1000
   let bytes = 0
-  const body = await openContent(context, file, start.source)
-  for await (const cut of cutParts(body, formatOf(copy), start, partBytes)) {
+  const source = context.platform.chunks(await openContent(context, file, start.source))
+  if (memory.part?.length !== partBytes) memory.part = new Uint8Array(partBytes)
+  for await (const cut of cutParts(source, formatOf(copy), start, memory.part)) {
     bytes += cut.bytes.length
     yield { ...cut, isShareDone: bytes >= stepBytes || context.platform.clock.now() >= end }
   }
@@ -169,7 +172,7 @@ const surveyParts = async (hold: Hold, file: FileRecord, transfer: Transfers): P
     found.losses.push(...cut.losses.slice(0, MOST_LOSSES - found.losses.length))
     found.loss_count += cut.losses.length
     if (cut.isShareDone)
-      return save(context, copy, { survey: { ...found, checksum: checksum?.state ?? null } })
+      return save(context, copy, { failures: 0, survey: { ...found, checksum: checksum?.state ?? null } })
   }
   const whole = { ...found, checksum: null, md5: checksum?.end() ?? null }
   judge(hold, { ...copy, survey: whole })

@@ -4,7 +4,7 @@
  */
 import { decodeField, type MultipartError, make, type PartInfo } from 'multipasta'
 import { ApiError } from '../openai/index.ts'
-import type { ChunkReader } from '../platform/index.ts'
+import { type ChunkReader, plainChunks } from '../platform/index.ts'
 
 /** Bytes of a form field that is not a file. */
 const LONGEST_FIELD = 64 * 1024
@@ -86,11 +86,6 @@ const dashesFrom = (bytes: Uint8Array): number => {
 
 /** Bytes of a boundary with all that belongs to it: line end, dashes on either side. */
 const LONGEST_BOUNDARY = 2 + MOST_DASHES + 4
-
-const plainChunks = (body: ReadableStream<Uint8Array>): ChunkReader => {
-  const reader = body.getReader()
-  return { next: async () => (await reader.read()).value, cancel: () => reader.cancel() }
-}
 
 /**
  * Reads a form whose parts may come in any order.

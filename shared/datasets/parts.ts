@@ -4,6 +4,7 @@
  * @module
  */
 import { badRequest } from '../openai/index.ts'
+import type { ChunkReader } from '../platform/index.ts'
 import { convertLine, type LineLoss, MARK } from './convert.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
@@ -36,6 +37,10 @@ const encoder = new TextEncoder()
 const LINE_FEED = 0x0a
 /** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
 const BITE = 16 * 1024
+/** UTF-8 has no more for one unit of a text. */
+const MOST_BYTES = 3
+/** Memory kept for texts: a dataset of very long lines is not the rule. */
+const MOST_KEPT = 1024 * 1024
 
 const unreadable = (line: number, why: string) =>
   badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
@@ -49,18 +54,31 @@ const convertAt = (format: Format, text: string, line: number) => {
   }
 }
 
+/** Turns texts into bytes, which are good until the next text: always in the same memory, so that a long dataset leaves no garbage. */
+const createEncoder = () => {
+  let memory = new Uint8Array(4 * BITE)
+  return (text: string): Uint8Array => {
+    const most = text.length * MOST_BYTES
+    if (most > MOST_KEPT) return encoder.encode(text)
+    if (most > memory.length) memory = new Uint8Array(most)
+    return memory.subarray(0, encoder.encodeInto(text, memory).written)
+  }
+}
+
 /**
  * The parts of a dataset from one on. The last may be shorter, and is empty where nothing but losses comes after the one before.
- * @param body the source from `start.source` on
+ * @param source the source from `start.source` on
+ * @param part memory of a part's size: all parts are made in it, one after the other
  * @throws {ApiError} 400 naming a line that cannot be read
  */
 export async function* cutParts(
-  body: ReadableStream<Uint8Array>,
+  source: ChunkReader,
   format: Format,
   start: PartStart,
-  partBytes: number,
+  part: Uint8Array<ArrayBuffer>,
 ): AsyncGenerator<Cut> {
-  const part = new Uint8Array(partBytes)
+  const partBytes = part.length
+  const encode = createEncoder()
   let filled = 0
   let { skip } = start
   let pending = ''
@@ -124,7 +142,7 @@ export async function* cutParts(
     yield* flush()
   }
   function* flush(): Generator<Cut> {
-    const text = encoder.encode(pending)
+    const text = encode(pending)
     pending = ''
     yield* fill(text, { source: read, line: line + 1, skip: 0, counted: counted() })
     known = { source: read, line: line + 1, made }
@@ -135,14 +153,19 @@ export async function* cutParts(
     // Before the first line there is no other place to begin at.
     known = { source: 0, line: 1, made: 0 }
   }
-  for await (const chunk of body) {
-    for (let start = 0; start < chunk.length; start += BITE) {
-      const bite = chunk.subarray(start, start + BITE)
-      const end = bite.lastIndexOf(LINE_FEED) + 1
-      if (end > 0) yield* take(bite.subarray(0, end))
-      check(reader.write(bite.subarray(end)))
-      read += bite.length - end
+  try {
+    for (let chunk = await source.next(); chunk; chunk = await source.next(chunk)) {
+      for (let start = 0; start < chunk.length; start += BITE) {
+        const bite = chunk.subarray(start, start + BITE)
+        const end = bite.lastIndexOf(LINE_FEED) + 1
+        if (end > 0) yield* take(bite.subarray(0, end))
+        check(reader.write(bite.subarray(end)))
+        read += bite.length - end
+      }
     }
+  } finally {
+    // Whoever has enough of the parts wants no more of the source.
+    await source.cancel().catch(() => undefined)
   }
   check(reader.end())
   yield* flush()

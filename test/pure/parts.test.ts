@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { convert, survey } from '../../shared/datasets/convert.ts'
 import { FORMATS } from '../../shared/datasets/formats/index.ts'
 import { cutParts, FIRST_PART, type PartStart } from '../../shared/datasets/parts.ts'
+import { plainChunks } from '../../shared/platform/index.ts'
 import type { DatasetFormat } from '../../shared/providers/index.ts'
 import { cutAt, cuts, joined, readAll, streamOf, utf8 } from './support/bytes.ts'
 
@@ -38,7 +39,12 @@ const cutAll = async (
   most = Number.POSITIVE_INFINITY,
 ): Promise<Whole> => {
   const whole: Whole = { parts: [], starts: [start], examples: 0, lost: [] }
-  for await (const cut of cutParts(open(start.source), FORMATS[format], start, partBytes)) {
+  for await (const cut of cutParts(
+    plainChunks(open(start.source)),
+    FORMATS[format],
+    start,
+    new Uint8Array(partBytes),
+  )) {
     if (cut.bytes.length > 0) whole.parts.push(cut.bytes.slice())
     whole.starts.push(cut.next)
     whole.examples += cut.examples

@@ -280,6 +280,34 @@ describe.each(['openai', 'vertex_ai'])('a dataset of several parts on its way to
     expect(await partsSent()).toBe(3)
   })
 
+  it('survives a bucket that breaks off in the middle of a part', async () => {
+    const { client, gateway } = await start()
+    const file = await upload(client, text)
+    const { bucket } = gateway.platform
+    let reads = 0
+    gateway.platform.bucket = {
+      ...bucket,
+      async get(key, from) {
+        const object = await bucket.get(key, from)
+        // The survey takes three readings, one for each step; the sending's second breaks off.
+        if (!object || ++reads !== 5) return object
+        let left = 100_000
+        const breaking = new TransformStream<Uint8Array, Uint8Array>({
+          transform(chunk, controller) {
+            left -= chunk.length
+            if (left < 0) controller.error(new Error('the bucket broke off'))
+            else controller.enqueue(chunk)
+          },
+        })
+        return { ...object, body: object.body.pipeThrough(breaking) }
+      },
+    }
+    await train(client, file, provider)
+    expect(reads).toBeGreaterThan(5)
+    await isWhole()
+    expect(await partsSent()).toBe(3)
+  })
+
   it('that the provider keeps failing is told, goes on later, and is aborted with its file', async () => {
     const { client, tick, clock } = await start()
     const file = await upload(client, text)

@@ -2,6 +2,7 @@
  * Streams by workerd's own means: what JavaScript does not touch costs next to nothing.
  * @module
  */
+import { plainChunks } from '../chunks.ts'
 import type { Platform } from '../ports.ts'
 
 /** workerd's pass-through without JavaScript, and its stream that tells fetch its length, so that nothing is chunked. */
@@ -110,8 +111,18 @@ export const relay: Platform['relay'] = (body, atEnd) => {
 
 const CHUNK_BYTES = 128 * 1024
 
+const fillingReaderOf = (body: ReadableStream<Uint8Array>): FillingReader | undefined => {
+  try {
+    return body.getReader({ mode: 'byob' }) as unknown as FillingReader
+  } catch {
+    // A stream made in JavaScript, unless it was made for such readers.
+    return undefined
+  }
+}
+
 export const chunks: Platform['chunks'] = body => {
-  const reader = body.getReader({ mode: 'byob' }) as unknown as FillingReader
+  const reader = fillingReaderOf(body)
+  if (!reader) return plainChunks(body)
   return {
     async next(spent) {
       const memory =

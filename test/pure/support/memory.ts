@@ -9,7 +9,7 @@ import type {
   StoreRecord,
   Task,
 } from '../../../shared/platform/index.ts'
-import { createIds } from '../../../shared/platform/index.ts'
+import { createIds, plainChunks } from '../../../shared/platform/index.ts'
 import { joined, readAll, streamOf } from './bytes.ts'
 
 interface Row extends StoreRecord {
@@ -227,13 +227,7 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
         },
       }),
     relay,
-    chunks: body => {
-      const reader = body.getReader()
-      return {
-        next: async () => (await reader.read()).value,
-        cancel: () => reader.cancel(),
-      }
-    },
+    chunks: plainChunks,
     endsCallsWithRequest: false,
     defer: () => undefined,
   }
