@@ -3,7 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
-import { resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
+import { removeLeftovers, resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
 import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
 import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
@@ -15,6 +15,7 @@ export type Duty = (context: Context, limit: number) => Promise<void>
 const DUTIES: Readonly<Record<string, Duty>> = {
   uploads: sweepUploads,
   copies: resumeCopies,
+  leftovers: removeLeftovers,
   batches: advanceDueBatches,
   jobs: advanceDueJobs,
   webhooks: deliverDue,

@@ -8,6 +8,7 @@ import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, type DatasetReport, type Declaration, type FilePurpose } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
+import { forgetBytes, noteBytes, recordFile } from './leftovers.ts'
 import { FILES, type FileRecord, type FileSource, LONGEST_NAME, type Segment } from './records.ts'
 import { createValidator, type DatasetValidator, VALIDATED_PURPOSE } from './validator.ts'
 
@@ -51,9 +52,17 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
   let declared: Declaration = {}
   let validator: DatasetValidator | undefined
   let isWhole = true
+  let isNoted = false
+
+  /** Before anything can be seen in the bucket. */
+  const note = async () => {
+    isNoted = true
+    await noteBytes({ platform }, { id: own, file: id, keys: [key, canonicalKey] })
+  }
 
   /** The dataset as it is kept: its bytes as they came, or its canonical lines. */
   const keepDataset = async (declaration: Declaration): Promise<Kept> => {
+    await note()
     const isSeen =
       isWhole && validator?.isCanonical && JSON.stringify(declaration) === JSON.stringify(declared)
     const report = isSeen ? validator?.finish() : undefined
@@ -72,6 +81,7 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
     if (purpose === VALIDATED_PURPOSE) return keepDataset(declaration)
     if (Object.values(declaration).some(value => value !== undefined))
       throw badRequest('format', `Only files with the purpose '${VALIDATED_PURPOSE}' have a format.`)
+    await note()
     await writer.commit()
     return { segment: { key, bytes: writer.size }, sha256: sha256.digest('hex') }
   }
@@ -107,14 +117,21 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
         copies: [],
         ...(end.source && { source: end.source }),
       }
-      if (await FILES.create(store, record)) return record
+      const isNew = await recordFile({ platform }, record)
       // Others were faster: what they have taken in is the same.
-      await bucket.delete(segment.key)
+      if (!isNew) await bucket.delete(segment.key)
+      await forgetBytes({ platform }, own)
+      if (isNew) return record
       return (await FILES.get(store, id))?.value ?? record
     },
     async abort() {
-      await writer.abort().catch(() => undefined)
-      await bucket.delete(canonicalKey).catch(() => undefined)
+      try {
+        await writer.abort()
+        await bucket.delete(canonicalKey)
+        if (isNoted) await forgetBytes({ platform }, own)
+      } catch {
+        // The note stays, and by it what could not be removed now.
+      }
     },
   }
 }

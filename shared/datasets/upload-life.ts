@@ -6,6 +6,7 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, notFound, type UploadStatus } from '../openai/index.ts'
 import { listDue } from '../platform/index.ts'
+import { recordFile } from './leftovers.ts'
 import { FILES } from './records.ts'
 import { prefixOf, UPLOADS, type UploadRecord } from './upload-records.ts'
 
@@ -88,7 +89,7 @@ const keptParts = async ({ platform: { store } }: Context, upload: UploadRecord)
 export const settle = async (context: Context, upload: UploadRecord): Promise<UploadRecord> => {
   const { store } = context.platform
   if (upload.unfiled === null) return upload
-  await FILES.create(store, upload.unfiled)
+  await recordFile(context, upload.unfiled)
   await deleteParts(context, upload, await keptParts(context, upload))
   const settled = await UPLOADS.update(store, upload.id, value => ({
     ...value,

@@ -44,11 +44,12 @@ const SOURCED = {
   },
 } as const
 
-const start = async () => {
+const start = async (s3 = 's3://sandbox-bucket/shared/') => {
   const variables = await providerVariables(SANDBOX)
   const connections = {
     ...SOURCED.connections,
     vertex_ai: { provider: 'vertex_ai' as const, sources: [`gs://${variables.VERTEX_BUCKET}/`] },
+    bedrock: { provider: 'bedrock' as const, sources: [s3] },
   }
   const config = { connections }
   const clock = { ahead: 0 }
@@ -201,21 +202,26 @@ describe('data in a store', () => {
     return id
   }
 
-  it.each(['openai', 'bedrock', 'vertex_ai'])(
-    'at Google is trained on at %s, under the id of a file',
-    async provider => {
-      const world = await start()
-      const uri = await put('vertex_ai', world)
-      const job = await train(world.client, uri, provider)
-      expect(job.training_file).toMatch(/^file-/)
-      expect(await world.client.files.retrieve(job.training_file)).toMatchObject({
-        filename: 'source.jsonl',
-        bytes: TEXT.length,
-      })
-      expect((await train(world.client, uri, provider)).training_file).toBe(job.training_file)
-      expect((await train(world.client, job.training_file, provider)).training_file).toBe(job.training_file)
-    },
-  )
+  it.each([
+    ['openai', 'Google', 'vertex_ai'],
+    ['bedrock', 'Google', 'vertex_ai'],
+    ['vertex_ai', 'Google', 'vertex_ai'],
+    ['openai', 'Amazon', 'bedrock'],
+    ['bedrock', 'Amazon', 'bedrock'],
+    ['vertex_ai', 'Amazon', 'bedrock'],
+  ] as const)('is trained on at %s, when it is at %s, under the id of a file', async (provider, _, store) => {
+    const world = await start('s3://sandbox-bucket/')
+    const uri = await put(store, world)
+    expect(uri).toMatch(store === 'bedrock' ? /^s3:/ : /^gs:/)
+    const job = await train(world.client, uri, provider)
+    expect(job.training_file).toMatch(/^file-/)
+    expect(await world.client.files.retrieve(job.training_file)).toMatchObject({
+      filename: 'source.jsonl',
+      bytes: TEXT.length,
+    })
+    expect((await train(world.client, uri, provider)).training_file).toBe(job.training_file)
+    expect((await train(world.client, job.training_file, provider)).training_file).toBe(job.training_file)
+  })
 
   it('that the configuration does not name is not read with its credentials', async () => {
     const world = await start()

@@ -1,0 +1,11 @@
+/**
+ * A body read as it comes.
+ * @module
+ */
+import type { ChunkReader } from './ports.ts'
+
+/** Hands on whatever chunks there are: for bodies and platforms that know no better way. */
+export const plainChunks = (body: ReadableStream<Uint8Array>): ChunkReader => {
+  const reader = body.getReader()
+  return { next: async () => (await reader.read()).value, cancel: () => reader.cancel() }
+}
