@@ -5,13 +5,13 @@ import { itIsJudged, until, useBench } from './support/bench.ts'
 import { chatLines, toJsonl } from './support/data.ts'
 import { bodiesIn } from './support/storage.ts'
 
-const bench = useBench({ wranglerConfig: 'test/e2e/support/copies.toml' })
+const bench = useBench({ wranglerConfig: 'test/e2e/support/hurried.toml' })
 
 const PART = /^\/v1\/uploads\/[^/]+\/parts$/
 
 it('is gone on with after SIGKILL where it was, and is whole', async () => {
   const { client, key } = await bench.owner()
-  // Six parts of 1 MiB, as test/e2e/support/copying-worker.ts has them.
+  // Six parts of 1 MiB, as test/e2e/support/hurried-worker.ts has them.
   const text = toJsonl(chatLines(36_000)).toString()
   const { id: training_file } = await client.files.create({
     file: new File([text], 'large.jsonl'),

@@ -10,7 +10,7 @@ import { addDataset, ask, jobsIn, OWNER } from './placing.ts'
 import { type Account, createWorld, type Mood, type NativeJob, type World } from './world.ts'
 
 /** Numbers from 0 to 1 that follow from a seed (mulberry32). */
-const randomFrom = (seed: number) => {
+export const randomFrom = (seed: number) => {
   let state = seed >>> 0
   return () => {
     state = (state + 0x6d2b79f5) >>> 0
