@@ -4,7 +4,7 @@
  */
 import type { Caches } from './caches.ts'
 import type { Config } from './config.ts'
-import type { RequestCredentials } from './openai/index.ts'
+import type { RequestCredentials, Scope } from './openai/index.ts'
 import type { Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
@@ -14,6 +14,11 @@ export interface Caller {
   readonly owner: string
   /** The id of the gateway key that let the caller in; null where none did. */
   readonly key: string | null
+  /** What the caller may do at all. */
+  readonly scopes: readonly Scope[]
+  /** The only models, and the only providers or connections, that may be used; null: all. */
+  readonly models: readonly string[] | null
+  readonly providers: readonly string[] | null
 }
 
 export interface Context {

@@ -20,6 +20,7 @@ export type GatewayErrorCode =
   | 'file_not_found'
   | 'file_purpose_invalid'
   | 'host_forbidden'
+  | 'insufficient_permissions'
   | 'internal_error'
   | 'invalid_api_key'
   | 'invalid_dataset'

@@ -140,7 +140,7 @@ const findWay = async (
   parsed: Parsed,
   wish: Routing,
   isOrdinary: boolean,
-): Promise<Way> => {
+): Promise<Omit<Way, 'admitted'>> => {
   const { connection, model: native, tuned } = await resolveModel(context, owner, parsed.body.model, wish)
   const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection

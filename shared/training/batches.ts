@@ -4,7 +4,7 @@
  * A batch's jobs have ids that follow from the batch's: starting one twice starts it once.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import { type Caller, type Context, nowSeconds } from '../context.ts'
 import {
   ApiError,
   type BatchRequest,
@@ -46,6 +46,8 @@ export interface BatchRecord {
   status: 'running' | 'cancelling' | 'completed' | 'cancelled'
   max_parallel: number
   entries: Entry[]
+  /** Whose allow-lists hold for its jobs, which are planned anew when they are started; absent in older batches. */
+  caller?: Caller | undefined
   due_at: number | null
   trouble: number
 }
@@ -146,6 +148,7 @@ export const createBatch = async (
     status: 'running',
     max_parallel: request.max_parallel,
     entries,
+    caller: context.caller,
     due_at: now,
     trouble: 0,
   }
@@ -196,7 +199,10 @@ const start = async (
   request: JobRequest,
 ): Promise<Pick<Entry, 'state' | 'error'>> => {
   try {
-    await submitJob(context, batch.owner, request, { isAsync: true, id: jobIdOf(batch, index) })
+    await submitJob({ ...context, caller: batch.caller }, batch.owner, request, {
+      isAsync: true,
+      id: jobIdOf(batch, index),
+    })
     return { state: 'started', error: null }
   } catch (error) {
     if (!(error instanceof ApiError) || error.status >= 500) throw error
