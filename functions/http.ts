@@ -32,7 +32,7 @@ export const asManager: Guard = async (context, headers) =>
   (await isAdminKey(context, bearerOf(headers.get('authorization')))) ? ADMIN : asOwner(context, headers)
 
 /** May nothing, and owns nothing. */
-const NOBODY: Caller = { owner: '', key: null, scopes: [], models: [], providers: [] }
+const NOBODY: Caller = { owner: '', key: null, subject: null, scopes: [], models: [], providers: [] }
 
 /** Lets in whoever comes: what is behind proves its senders itself. */
 export const asAnyone: Guard = () => NOBODY

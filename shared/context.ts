@@ -14,6 +14,8 @@ export interface Caller {
   readonly owner: string
   /** The id of the gateway key that let the caller in; null where none did. */
   readonly key: string | null
+  /** The user of an identity provider, where one let the caller in: several may share an owner. */
+  readonly subject: string | null
   /** What the caller may do at all. */
   readonly scopes: readonly Scope[]
   /** The only models, and the only providers or connections, that may be used; null: all. */

@@ -13,6 +13,7 @@ import {
   STANDARD_SCOPES,
 } from '../openai/index.ts'
 import { bytesToBase62, collection, type Page, type PageQuery } from '../platform/index.ts'
+import { admissionsOf } from './admission.ts'
 
 export interface KeyRecord {
   id: string
@@ -51,73 +52,14 @@ export const KEYS = collection<KeyRecord, 'all' | 'id'>('key', key => key.sha256
 /** 43 digits of base 62: 256 bits and a little. */
 const KEY_DIGITS = 43
 
-const unauthorised = (code: 'missing_api_key' | 'invalid_api_key', message: string) =>
-  new ApiError({ status: 401, code, message, headers: { 'www-authenticate': 'Bearer' } })
-
 const hex = (bytes: ArrayBuffer) =>
   Array.from(new Uint8Array(bytes), byte => byte.toString(16).padStart(2, '0')).join('')
-const sha256 = async (text: string) =>
+/** SHA-256 of a text, hexadecimal. */
+export const sha256Of = async (text: string) =>
   hex(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
 
-/** The token of `Authorization: Bearer …`. @throws {ApiError} 401 */
-export const bearerOf = (header: string | null): string => {
-  if (!header)
-    throw unauthorised('missing_api_key', 'No API key was given: send it as `Authorization: Bearer <key>`.')
-  const token = /^Bearer +(\S+) *$/i.exec(header)?.[1]
-  if (token === undefined)
-    throw unauthorised('invalid_api_key', 'The Authorization header must read `Bearer <key>`.')
-  return token
-}
-
-/** Whom a token lets in. */
-interface Admission {
-  caller: Caller
-  /** Unix seconds from which on it does no more; null: never. */
-  until: number | null
-}
-
-/**
- * Keys found valid, by the key itself: hashing it anew for each request costs as much as all the rest of the way in. A
- * revocation is seen at once by the isolate that made it, and by all others after this time at the latest. Unknown keys are
- * not remembered.
- */
-const CACHE = { size: 2000, ttlMs: 10_000 }
-const cacheOf = ({ caches }: Context) => caches<Admission>('keys', CACHE)
-
-/** The caller, unless the time is over. */
-const admit = ({ platform }: Context, { caller, until }: Admission): Caller => {
-  if (until !== null && platform.clock.now() >= until * 1000)
-    throw unauthorised('invalid_api_key', 'The API key has expired.')
-  return caller
-}
-
-/** Who comes with this token; known at once if it was found valid a moment ago. @throws {ApiError} 401 */
-export const authenticate = (context: Context, token: string): Caller | Promise<Caller> => {
-  const known = cacheOf(context).get(token)
-  return known ? admit(context, known) : lookUpKey(context, token)
-}
-
-const lookUpKey = async (context: Context, token: string): Promise<Caller> => {
-  const key = (await KEYS.get(context.platform.store, await sha256(token)))?.value
-  if (!key || key.revoked_at !== null)
-    throw unauthorised('invalid_api_key', 'The API key is not valid, or has been revoked.')
-  const { expires_at: until, ...grants } = grantsOf(key)
-  const admission: Admission = { caller: { owner: key.owner, key: key.id, ...grants }, until }
-  const caller = admit(context, admission)
-  cacheOf(context).set(token, admission)
-  return caller
-}
-
-/** The deployment's admin, who owns nothing and may grant everything. */
-export const ADMIN: Caller = { owner: '', key: null, scopes: SCOPES, models: null, providers: null }
-
-/** Whether a token is the admin key of the environment. */
-export const isAdminKey = async ({ platform }: Context, token: string): Promise<boolean> => {
-  const admin =
-    platform.environment.get('TUNEGATE_ADMIN_KEY') ?? (await platform.secrets.get('TUNEGATE_ADMIN_KEY'))
-  // Digests of equal length are compared, so that the time taken tells nothing of the key.
-  return admin !== undefined && (await sha256(admin)) === (await sha256(token))
-}
+/** The deployment's own admin owns nothing, and is bound to no owner. */
+const isAdmin = ({ owner, scopes }: Caller): boolean => owner === '' && scopes.includes('admin')
 
 const beyond = (param: string, what: string): ApiError =>
   new ApiError({
@@ -173,7 +115,7 @@ export const createKey = async (
   maker: Caller,
 ): Promise<{ record: KeyRecord; key: string }> => {
   const { ids, store } = context.platform
-  if (maker !== ADMIN && owner !== undefined && owner !== maker.owner)
+  if (!isAdmin(maker) && owner !== undefined && owner !== maker.owner)
     throw beyond('owner', 'it makes keys of its own owner only')
   const now = nowSeconds(context)
   const granted = {
@@ -186,8 +128,8 @@ export const createKey = async (
   const key = `tg-${randomDigits(KEY_DIGITS)}`
   const record: KeyRecord = {
     id: ids.next('key_'),
-    sha256: await sha256(key),
-    owner: maker === ADMIN ? (owner ?? ids.next('owner-')) : maker.owner,
+    sha256: await sha256Of(key),
+    owner: isAdmin(maker) ? (owner ?? ids.next('owner-')) : maker.owner,
     name,
     hint: key.slice(-4),
     created_at: now,
@@ -215,18 +157,18 @@ export const listKeys = (context: Context, query: PageQuery, manager: Caller): P
     'all',
     ALL,
     query,
-    ({ owner }) => manager === ADMIN || owner === manager.owner,
+    ({ owner }) => isAdmin(manager) || owner === manager.owner,
   )
 
 /** Revokes a key; it stays in the list. Doing it again changes nothing. */
 export const revokeKey = async (context: Context, id: string, manager: Caller): Promise<KeyRecord> => {
   const { store } = context.platform
   const [found] = (await KEYS.list(store, 'id', id, { limit: 1 })).items
-  if (!found || (manager !== ADMIN && found.owner !== manager.owner))
+  if (!found || (!isAdmin(manager) && found.owner !== manager.owner))
     throw notFound('key_not_found', 'key_id', `No such key: '${id}'.`)
   const revoked = await KEYS.update(store, found.sha256, key =>
     key.revoked_at === null ? { ...key, revoked_at: nowSeconds(context) } : key,
   )
-  cacheOf(context).clear()
+  admissionsOf(context).clear()
   return revoked ?? found
 }

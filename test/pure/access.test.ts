@@ -236,7 +236,14 @@ describe('jobs', () => {
     await addDataset(world)
     const base = world.process().context
     const caller = (grants: { models?: string[]; providers?: string[] }) => ({
-      ...{ owner: OWNER, key: 'key_1', scopes: ['jobs'] as const, models: null, providers: null },
+      ...{
+        owner: OWNER,
+        key: 'key_1',
+        subject: null,
+        scopes: ['jobs'] as const,
+        models: null,
+        providers: null,
+      },
       ...grants,
     })
     return { world, base, caller }
