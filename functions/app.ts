@@ -12,6 +12,7 @@ import { batches } from './batches.ts'
 import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
+import { openTo } from './cors.ts'
 import { estimates } from './estimates.ts'
 import { files } from './files.ts'
 import {
@@ -146,7 +147,7 @@ export const createApp = (config: Config) => {
   app.onError((thrown, c) => answerFailure(c.get('requestId'), thrown))
 
   const routed = app.fetch
-  app.fetch = (request, env, execution) => {
+  const shortcut: typeof routed = (request, env, execution) => {
     if (!env || !('platform' in env) || !isPlainCompletion(request, config.limits.jsonBody)) {
       return routed(request, env, execution)
     }
@@ -156,6 +157,7 @@ export const createApp = (config: Config) => {
       answerFailure(id, thrown),
     )
   }
+  app.fetch = openTo(config.cors, shortcut)
   return Object.assign(app, {
     /** The context of work that no request asks for: the schedule's and the queue's. */
     background: (platform: Platform): Context => share(platform),

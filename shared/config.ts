@@ -167,6 +167,7 @@ export interface Config {
   copying: Copying
   /** Identity providers whose users may call. */
   oidc: readonly OidcIssuer[]
+  cors: Cors
 }
 
 /** How datasets are brought to providers. What is larger than a step goes in parts, where the provider takes parts. */
@@ -180,6 +181,14 @@ export interface Copying {
   leaseSeconds: number
   /** Seconds a job's creation waits for its copies; they go on without it. */
   waitSeconds: number
+}
+
+/** Which pages of other origins may call. */
+export interface Cors {
+  /** `https://app.example.com`, or `*` alone for any. None unless given. */
+  origins: readonly string[]
+  /** Seconds for which a browser need not ask again (standard: 600). */
+  maxAgeSeconds?: number
 }
 
 /** How a token may be signed: by a key pair, never by a secret that is shared. */
@@ -248,6 +257,7 @@ const STANDARD: Config = {
   },
   prices: [],
   oidc: [],
+  cors: { origins: [] },
 }
 
 /** Whether an amount of dollars is a whole number of millionths: finer prices are given for more units. */
@@ -285,6 +295,15 @@ export const defineConfig = (config: Partial<Config> = {}): Config => {
   if (bad !== -1)
     throw new Error(
       `tunegate.config.ts: prices[${bad}] needs a usd in whole millionths from 0, and a per that is a whole number from 1`,
+    )
+  const alien = complete.cors.origins.find(origin =>
+    origin === '*'
+      ? complete.cors.origins.length > 1
+      : !URL.canParse(origin) || new URL(origin).origin !== origin,
+  )
+  if (alien !== undefined)
+    throw new Error(
+      `tunegate.config.ts: cors.origins: "${alien}" must be an origin such as https://app.example.com, or * alone`,
     )
   for (const [index, issuer] of complete.oidc.entries()) {
     const objection = issuerObjection(issuer)

@@ -49,7 +49,7 @@ const known = z.looseObject({
 })
 
 /** Headers of a provider that mean something to the caller. Asked for by name: matching all of them costs more. */
-const PASSED_HEADERS = [
+export const PASSED_HEADERS: readonly string[] = [
   'content-type',
   'openai-processing-ms',
   'openai-version',
