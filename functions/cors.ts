@@ -8,6 +8,7 @@ import { cors } from 'hono/cors'
 import type { Config } from '../shared/config.ts'
 import { DROPPED_HEADER, PASSED_HEADERS } from '../shared/serving/index.ts'
 import type { AppEnv } from './http.ts'
+import { REPLAYED_HEADER } from './idempotency.ts'
 
 type Fetch = Hono<AppEnv>['fetch']
 
@@ -15,6 +16,7 @@ type Fetch = Hono<AppEnv>['fetch']
 const EXPOSED = [
   ...['x-request-id', 'x-should-retry', 'allow', 'content-disposition', 'www-authenticate'],
   DROPPED_HEADER,
+  REPLAYED_HEADER,
   ...PASSED_HEADERS,
 ]
 

@@ -10,6 +10,7 @@ import { HTTPException } from 'hono/http-exception'
 import type * as z from 'zod'
 import { ADMIN, authenticate, bearerOf, isAdminKey } from '../shared/access/index.ts'
 import type { Caller, Context } from '../shared/context.ts'
+import type { FormHandlers } from '../shared/datasets/index.ts'
 import { ApiError, badRequest, type Scope, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
@@ -17,7 +18,13 @@ import type { RequestContext } from './context.ts'
 
 export interface AppEnv {
   Bindings: { platform: Platform }
-  Variables: { requestId: string; context: RequestContext; owner: string }
+  Variables: {
+    requestId: string
+    context: RequestContext
+    owner: string
+    /** Takes note of the form that a request brings. */
+    form?: FormHandlers
+  }
 }
 
 /** Decides who a request comes from. @throws {ApiError} 401 */

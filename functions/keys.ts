@@ -5,6 +5,7 @@ import type { Caller, Context } from '../shared/context.ts'
 import { badRequest, endedList, type KeyRequest, keyRequest, keysQuery } from '../shared/openai/index.ts'
 import { PROVIDERS } from '../shared/providers/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 const toKeyObject = (key: KeyRecord) => ({
   id: key.id,
@@ -35,7 +36,7 @@ const managerOf = ({ caller }: Context): Caller => {
 }
 
 export const keys = new Hono<AppEnv>()
-  .post('/', jsonOnly, json(keyRequest), async c => {
+  .post('/', jsonOnly, json(keyRequest), once({ isSecret: true }), async c => {
     const { context } = c.var
     const request = c.req.valid('json')
     assertKnown(context, request)

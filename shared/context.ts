@@ -5,7 +5,7 @@
 import type { Caches } from './caches.ts'
 import type { Config } from './config.ts'
 import type { RequestCredentials, Scope } from './openai/index.ts'
-import type { Platform } from './platform/index.ts'
+import type { Ids, Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
 /** Who a request comes from, as the door found. */
@@ -34,9 +34,15 @@ export interface Context {
   readonly provider?: string | undefined
   /** A provider's credentials that came in headers of this request; never stored. */
   readonly credentials?: RequestCredentials | undefined
+  /** Ids of what the request makes, one of a kind: the same when it is repeated under its `Idempotency-Key`. Absent without one. */
+  readonly ids?: Ids | undefined
   /** Aborts when the client has gone. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** The id of the one thing of its kind that a request makes. */
+export const newId = ({ ids, platform }: Pick<Context, 'ids' | 'platform'>, prefix: string): string =>
+  (ids ?? platform.ids).next(prefix)
 
 /** Unix seconds, the unit of every time in the API. */
 export const nowSeconds = ({ platform }: Pick<Context, 'platform'>): number =>

@@ -20,6 +20,8 @@ export type GatewayErrorCode =
   | 'file_not_found'
   | 'file_purpose_invalid'
   | 'host_forbidden'
+  | 'idempotency_key_in_use'
+  | 'idempotency_key_reused'
   | 'insufficient_permissions'
   | 'internal_error'
   | 'invalid_api_key'

@@ -4,7 +4,7 @@
  * A batch's jobs have ids that follow from the batch's: starting one twice starts it once.
  * @module
  */
-import { type Caller, type Context, nowSeconds } from '../context.ts'
+import { type Caller, type Context, newId, nowSeconds } from '../context.ts'
 import {
   ApiError,
   type BatchRequest,
@@ -135,12 +135,12 @@ export const createBatch = async (
   owner: string,
   request: BatchRequest,
 ): Promise<BatchObject> => {
-  const { store, ids, queue } = context.platform
+  const { store, queue } = context.platform
   const entries = entriesOf(request)
   await checkEntries(context, owner, request, entries)
   const now = nowSeconds(context)
   const batch: BatchRecord = {
-    id: ids.next('ftbatch-'),
+    id: newId(context, 'ftbatch-'),
     owner,
     name: request.name ?? null,
     created_at: now,
@@ -152,7 +152,8 @@ export const createBatch = async (
     due_at: now,
     trouble: 0,
   }
-  await BATCHES.create(store, batch)
+  // Made before by the same request: it is under way.
+  if (!(await BATCHES.create(store, batch))) return getBatch(context, owner, batch.id)
   await queue.enqueue({ type: 'batch', id: batch.id })
   return toObject(context, batch)
 }

@@ -1,6 +1,7 @@
 /** The whole app over ports in memory and a network of canned answers. */
 import { type App, createApp } from '../../../functions/app.ts'
 import type { Config } from '../../../shared/config.ts'
+import type { Platform } from '../../../shared/platform/index.ts'
 import { type Answers, type Bench, startBench } from './context.ts'
 
 export const ADMIN_KEY = 'admin-of-the-tests'
@@ -48,7 +49,7 @@ const parsed = (text: string): Record<string, unknown> => {
 /** A request to an app as a client sends it, whole. */
 export const callApp = async (
   app: App,
-  platform: Bench['platform'],
+  platform: Platform,
   path: string,
   { method, key, headers: given, body }: Call = {},
 ): Promise<Answered> => {
