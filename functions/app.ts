@@ -12,14 +12,16 @@ import { batches } from './batches.ts'
 import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
+import { openTo } from './cors.ts'
 import { estimates } from './estimates.ts'
 import { files } from './files.ts'
 import {
   type AppEnv,
-  asAdmin,
   asAnyone,
+  asManager,
   asOwner,
-  type Guard,
+  type Entrance,
+  enter,
   jsonLimit,
   logFailure,
   requestIdOf,
@@ -34,23 +36,44 @@ import { uploads } from './uploads.ts'
 import { webhookEndpoints, webhookEventTypes, webhookSecret } from './webhook-endpoints.ts'
 import { webhooks } from './webhooks.ts'
 
-interface Door {
-  path: string
-  guard: Guard
+interface Door extends Entrance {
+  /** What a path begins with, or its form. */
+  path: string | RegExp
+  /** Any, unless named. */
+  method?: 'GET'
   isJson: boolean | ((path: string) => boolean)
 }
-/** Who may enter below a path, and whether its bodies are JSON of a bounded size. Whatever is not named is closed. */
+const CHAT: Door = { path: '/v1/chat/', guard: asOwner, scopes: ['chat'], isJson: true }
+/**
+ * Who may enter where, by which scope, and whether bodies are JSON of a bounded size. The first that fits goes; whatever none fits
+ * is closed.
+ */
 const DOORS: readonly Door[] = [
-  { path: '/v1/chat/', guard: asOwner, isJson: true },
-  { path: '/v1/files', guard: asOwner, isJson: false },
-  { path: '/v1/fine_tuning/', guard: asOwner, isJson: true },
-  { path: '/v1/models', guard: asOwner, isJson: false },
-  { path: '/v1/vertex_ai/', guard: asOwner, isJson: true },
-  { path: '/v1/uploads', guard: asOwner, isJson: path => !path.endsWith('/parts') },
-  { path: '/v1/keys', guard: asAdmin, isJson: true },
-  { path: '/v1/webhook_', guard: asOwner, isJson: true },
-  { path: '/webhooks/', guard: asAnyone, isJson: false },
+  CHAT,
+  { path: '/v1/files', guard: asOwner, scopes: ['files'], isJson: false },
+  { path: '/v1/uploads', guard: asOwner, scopes: ['files'], isJson: path => !path.endsWith('/parts') },
+  {
+    path: /^\/v1\/fine_tuning\/jobs\/[^/]+\/deploy(ment)?$/,
+    guard: asOwner,
+    scopes: ['models'],
+    isJson: true,
+  },
+  { path: '/v1/fine_tuning/', guard: asOwner, scopes: ['jobs'], isJson: true },
+  // Whoever may chat may see with what.
+  { path: '/v1/models', method: 'GET', guard: asOwner, scopes: ['models', 'chat'], isJson: false },
+  { path: '/v1/models', guard: asOwner, scopes: ['models'], isJson: false },
+  { path: '/v1/vertex_ai/', guard: asOwner, scopes: ['chat'], isJson: true },
+  { path: '/v1/keys', guard: asManager, scopes: ['admin'], isJson: true },
+  { path: '/v1/webhook_', guard: asOwner, scopes: ['jobs'], isJson: true },
+  { path: '/webhooks/', guard: asAnyone, scopes: null, isJson: false },
 ]
+
+const doorOf = (method: string, path: string): Door | undefined =>
+  DOORS.find(
+    door =>
+      (door.method ?? method) === method &&
+      (typeof door.path === 'string' ? path.startsWith(door.path) : door.path.test(path)),
+  )
 
 /** Builds the app for a configuration. One app serves all requests of an isolate; its caches may vanish with it. */
 export const createApp = (config: Config) => {
@@ -70,12 +93,11 @@ export const createApp = (config: Config) => {
       const context = new RequestContext(share(c.env.platform), c.req.raw)
       c.set('requestId', id)
       c.set('context', context)
-      const door = DOORS.find(({ path }) => c.req.path.startsWith(path))
-      if (door) {
-        context.caller = await door.guard(context, c.req.raw.headers)
-        c.set('owner', context.caller.owner)
-      }
-      const isJson = typeof door?.isJson === 'function' ? door.isJson(c.req.path) : door?.isJson
+      const door = doorOf(c.req.method, c.req.path)
+      if (!door) return c.notFound()
+      context.caller = await enter(door, context, c.req.raw.headers)
+      c.set('owner', context.caller.owner)
+      const isJson = typeof door.isJson === 'function' ? door.isJson(c.req.path) : door.isJson
       await (isJson ? limit(c, next) : next())
       c.res.headers.set('x-request-id', id)
     })
@@ -106,7 +128,7 @@ export const createApp = (config: Config) => {
 
   app.notFound(c => {
     // The path is known with another method: that is a 405 (RFC 9110, 15.5.6).
-    const allowed = methodsOf(app, c.req.path)
+    const allowed = doorOf(c.req.method, c.req.path) ? methodsOf(app, c.req.path) : []
     const error =
       allowed.length > 0
         ? new ApiError({
@@ -125,16 +147,17 @@ export const createApp = (config: Config) => {
   app.onError((thrown, c) => answerFailure(c.get('requestId'), thrown))
 
   const routed = app.fetch
-  app.fetch = (request, env, execution) => {
+  const shortcut: typeof routed = (request, env, execution) => {
     if (!env || !('platform' in env) || !isPlainCompletion(request, config.limits.jsonBody)) {
       return routed(request, env, execution)
     }
     const id = requestIdOf(request.headers)
     const context = new RequestContext(share(env.platform), request)
-    return answerCompletion(context, request, { 'x-request-id': id }).catch((thrown: unknown) =>
+    return answerCompletion(context, request, CHAT, { 'x-request-id': id }).catch((thrown: unknown) =>
       answerFailure(id, thrown),
     )
   }
+  app.fetch = openTo(config.cors, shortcut)
   return Object.assign(app, {
     /** The context of work that no request asks for: the schedule's and the queue's. */
     background: (platform: Platform): Context => share(platform),

@@ -3,9 +3,10 @@ import { Hono } from 'hono'
 import { batchesQuery, batchRequest, list } from '../shared/openai/index.ts'
 import { cancelBatch, createBatch, getBatch, listBatches, summariseBatch } from '../shared/training/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 export const batches = new Hono<AppEnv>()
-  .post('/', jsonOnly, json(batchRequest), async c =>
+  .post('/', jsonOnly, json(batchRequest), once(), async c =>
     c.json(await createBatch(c.var.context, c.var.owner, c.req.valid('json'))),
   )
   .get('/', query(batchesQuery), async c => {

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { complete } from '../shared/serving/index.ts'
 import type { RequestContext } from './context.ts'
-import { type AppEnv, asOwner, assertJson, jsonOnly } from './http.ts'
+import { type AppEnv, assertJson, type Entrance, enter, jsonOnly } from './http.ts'
 
 const PATH = '/v1/chat/completions'
 
@@ -20,14 +20,15 @@ export const isPlainCompletion = ({ method, url, headers }: Request, mostBytes: 
   url.indexOf('/', 'https://'.length) === url.length - PATH.length &&
   Number(headers.get('content-length') ?? Number.NaN) <= mostBytes
 
-/** The same as the route's, from the request itself. */
+/** The same as the route's, from the request itself. @param entrance the route's */
 export const answerCompletion = async (
   context: RequestContext,
   request: Request,
+  entrance: Entrance,
   ownHeaders: Readonly<Record<string, string>>,
 ): Promise<Response> => {
   const { headers } = request
-  context.caller = await asOwner(context, headers)
+  context.caller = await enter(entrance, context, headers)
   assertJson(headers)
   return complete(context, context.caller.owner, await request.text(), ownHeaders)
 }

@@ -6,7 +6,7 @@ import type { Caches } from '../shared/caches.ts'
 import type { Config } from '../shared/config.ts'
 import type { Caller, Context } from '../shared/context.ts'
 import { CREDENTIAL_FIELDS, type RequestCredential, type RequestCredentials } from '../shared/openai/index.ts'
-import type { Platform } from '../shared/platform/index.ts'
+import type { Ids, Platform } from '../shared/platform/index.ts'
 import { createTransport, type Transport } from '../shared/transport.ts'
 
 /** What all requests of a platform share. */
@@ -52,6 +52,8 @@ export class RequestContext implements Context {
   readonly caches: Caches
   /** Set at the door. */
   caller: Caller | undefined
+  /** Of a request under an `Idempotency-Key`. */
+  ids: Ids | undefined
   readonly #request: Request
 
   constructor(shared: Shared, request: Request) {
@@ -80,7 +82,7 @@ export class RequestContext implements Context {
 
   /** The same without the client: for work that goes on when it has gone. */
   detached(): Context {
-    const { config, platform, transport, caches, caller, provider, credentials } = this
-    return { config, platform, transport, caches, caller, provider, credentials }
+    const { config, platform, transport, caches, caller, ids, provider, credentials } = this
+    return { config, platform, transport, caches, caller, ids, provider, credentials }
   }
 }

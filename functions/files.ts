@@ -21,6 +21,7 @@ import {
   validateRequest,
 } from '../shared/openai/index.ts'
 import { type AppEnv, json, jsonLimit, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 /** Bytes of a request that only names files. */
 const LONGEST_REQUEST = 128 * 1024
@@ -49,7 +50,10 @@ const validateHere: Handler<AppEnv> = async (c, next) => {
 }
 
 export const files = new Hono<AppEnv>()
-  .post('/', async c => c.json(toFileObject(await uploadFile(c.var.context, c.var.owner, c.req.raw))))
+  .post('/', once({ isForm: true }), async c => {
+    const { context, owner, form } = c.var
+    return c.json(toFileObject(await uploadFile(context, owner, c.req.raw, form)))
+  })
   .post('/validate', validateHere, jsonLimit(LONGEST_REQUEST), json(validateRequest), async c =>
     c.json(await validateFile(c.var.context, c.var.owner, c.req.valid('json'))),
   )

@@ -8,40 +8,68 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { HTTPException } from 'hono/http-exception'
 import type * as z from 'zod'
-import { authenticate, bearerOf, type KeyRecord, requireAdmin } from '../shared/access/index.ts'
+import { ADMIN, authenticate, bearerOf, isAdminKey } from '../shared/access/index.ts'
 import type { Caller, Context } from '../shared/context.ts'
-import { ApiError, badRequest, toApiError } from '../shared/openai/index.ts'
+import type { FormHandlers } from '../shared/datasets/index.ts'
+import { ApiError, badRequest, type Scope, toApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { asAnswerError } from '../shared/providers/index.ts'
 import type { RequestContext } from './context.ts'
 
 export interface AppEnv {
   Bindings: { platform: Platform }
-  Variables: { requestId: string; context: RequestContext; owner: string }
+  Variables: {
+    requestId: string
+    context: RequestContext
+    owner: string
+    /** Takes note of the form that a request brings. */
+    form?: FormHandlers
+  }
 }
 
 /** Decides who a request comes from. @throws {ApiError} 401 */
 export type Guard = (context: Context, headers: Headers) => Promise<Caller> | Caller
 
-const callerOf = ({ owner, id }: KeyRecord): Caller => ({ owner, key: id })
-
 /** Lets in whoever has a gateway key; records belong to its owner. */
-export const asOwner: Guard = (context, headers) => {
-  const key = authenticate(context, bearerOf(headers.get('authorization')))
-  return key instanceof Promise ? key.then(callerOf) : callerOf(key)
-}
+export const asOwner: Guard = (context, headers) =>
+  authenticate(context, bearerOf(headers.get('authorization')))
 
-/** Owns nothing. */
-const NOBODY: Caller = { owner: '', key: null }
+/** Lets in the deployment's admin, and owners. */
+export const asManager: Guard = async (context, headers) =>
+  (await isAdminKey(context, bearerOf(headers.get('authorization')))) ? ADMIN : asOwner(context, headers)
 
-/** Lets in the deployment's admin only. */
-export const asAdmin: Guard = async (context, headers) => {
-  await requireAdmin(context, bearerOf(headers.get('authorization')))
-  return NOBODY
-}
+/** May nothing, and owns nothing. */
+const NOBODY: Caller = { owner: '', key: null, subject: null, scopes: [], models: [], providers: [] }
 
 /** Lets in whoever comes: what is behind proves its senders itself. */
 export const asAnyone: Guard = () => NOBODY
+
+/** Who may enter. */
+export interface Entrance {
+  guard: Guard
+  /** One of these is needed; null: none. */
+  scopes: readonly Scope[] | null
+}
+
+/** The caller as the guard finds it. @throws {ApiError} 401, or 403 naming the scope that is missing */
+export const enter = (
+  { guard, scopes }: Entrance,
+  context: Context,
+  headers: Headers,
+): Caller | Promise<Caller> => {
+  const found = guard(context, headers)
+  return found instanceof Promise ? found.then(caller => withScope(caller, scopes)) : withScope(found, scopes)
+}
+
+const withScope = (caller: Caller, scopes: readonly Scope[] | null): Caller => {
+  if (scopes === null || scopes.some(scope => caller.scopes.includes(scope))) return caller
+  const needed = scopes.map(scope => `'${scope}'`).join(' or ')
+  throw new ApiError({
+    status: 403,
+    code: 'insufficient_permissions',
+    message: `The caller has not the scope this needs: ${needed}.`,
+  })
+}
 
 /** A caller's own id for a request, if it can stand in a header and a log; else a new one. */
 export const requestIdOf = (headers: Headers): string => {

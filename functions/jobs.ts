@@ -29,6 +29,7 @@ import {
 } from '../shared/training/index.ts'
 import { listDeliveries, redeliver } from '../shared/webhooks/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 /** RFC 7240, 4.1. */
 const isAsync = (headers: Headers): boolean =>
@@ -57,7 +58,7 @@ const metadataFilter = (url: string): MetadataFilter => {
 }
 
 const routes = new Hono<AppEnv>()
-  .post('/', jsonOnly, json(jobRequest), async c => {
+  .post('/', jsonOnly, json(jobRequest), once(), async c => {
     const { context, owner } = c.var
     const request = c.req.valid('json')
     // A client that leaves must not leave a job half made: the work goes on without it.
@@ -100,7 +101,9 @@ const routes = new Hono<AppEnv>()
   )
 
 routes
-  .post('/:id/deploy', async c => c.json(await deployJob(c.var.context, c.var.owner, c.req.param('id'))))
+  .post('/:id/deploy', once(), async c =>
+    c.json(await deployJob(c.var.context, c.var.owner, c.req.param('id'))),
+  )
   .get('/:id/deployment', async c =>
     c.json(await getDeployment(c.var.context, c.var.owner, c.req.param('id'))),
   )
@@ -117,7 +120,7 @@ routes
     const { id } = await findJob(context, owner, c.req.param('id'))
     return c.json(await listDeliveries(context, id, c.req.valid('query')))
   })
-  .post('/:id/deliveries/:delivery/redeliver', async c => {
+  .post('/:id/deliveries/:delivery/redeliver', once(), async c => {
     const { context, owner } = c.var
     const { id } = await findJob(context, owner, c.req.param('id'))
     return c.json(await redeliver(context, id, c.req.param('delivery')))

@@ -4,6 +4,7 @@
  */
 import type { Context } from '../shared/context.ts'
 import { removeLeftovers, resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
+import { forgetAnswers } from '../shared/idempotency.ts'
 import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
 import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
@@ -21,6 +22,7 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   webhooks: deliverDue,
   'old deliveries': removeOldDeliveries,
   'old messages': forgetHeard,
+  'old answers': forgetAnswers,
 }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */

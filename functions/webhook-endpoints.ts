@@ -23,9 +23,10 @@ import {
   updateEndpoint,
 } from '../shared/webhooks/index.ts'
 import { type AppEnv, json, jsonOnly, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 export const webhookEndpoints = new Hono<AppEnv>()
-  .post('/', jsonOnly, json(webhookEndpointRequest), async c =>
+  .post('/', jsonOnly, json(webhookEndpointRequest), once({ isSecret: true }), async c =>
     c.json(await createEndpoint(c.var.context, c.var.owner, c.req.valid('json'))),
   )
   .get('/', query(webhookEndpointsQuery), async c =>
@@ -40,11 +41,11 @@ export const webhookEndpoints = new Hono<AppEnv>()
     await deleteEndpoint(c.var.context, c.var.owner, id)
     return c.json({ id, object: 'webhook_endpoint.deleted' as const, deleted: true })
   })
-  .post('/:id/rotate_secret', jsonOnly, json(webhookRotation), async c => {
+  .post('/:id/rotate_secret', jsonOnly, json(webhookRotation), once({ isSecret: true }), async c => {
     const { keep_old_secret_active_for_24_hours: keepsOld } = c.req.valid('json')
     return c.json(await rotateEndpointSecret(c.var.context, c.var.owner, c.req.param('id'), keepsOld))
   })
-  .post('/:id/test', jsonOnly, json(webhookTest), async c => {
+  .post('/:id/test', jsonOnly, json(webhookTest), once(), async c => {
     const { event_type } = c.req.valid('json')
     return c.json(await testEndpoint(c.var.context, c.var.owner, c.req.param('id'), event_type))
   })
@@ -53,7 +54,7 @@ export const webhookEndpoints = new Hono<AppEnv>()
     const { id } = await getEndpoint(context, owner, c.req.param('id'))
     return c.json(await listDeliveries(context, id, c.req.valid('query')))
   })
-  .post('/:id/deliveries/:delivery/redeliver', async c => {
+  .post('/:id/deliveries/:delivery/redeliver', once(), async c => {
     const { context, owner } = c.var
     const { id } = await getEndpoint(context, owner, c.req.param('id'))
     return c.json(await redeliver(context, id, c.req.param('delivery')))
@@ -65,7 +66,7 @@ export const webhookEventTypes = new Hono<AppEnv>().get('/', c =>
 
 export const webhookSecret = new Hono<AppEnv>()
   .get('/', async c => c.json(await getOwnerSecret(c.var.context, c.var.owner)))
-  .post('/rotate', jsonOnly, json(webhookRotation), async c => {
+  .post('/rotate', jsonOnly, json(webhookRotation), once({ isSecret: true }), async c => {
     const { keep_old_secret_active_for_24_hours: keepsOld } = c.req.valid('json')
     return c.json(await rotateOwnerSecret(c.var.context, c.var.owner, keepsOld))
   })

@@ -22,6 +22,7 @@ import { controlRoutes } from './control.ts'
 import { type Fault, Faults, faultSchema } from './faults.ts'
 import { createGoogle, type GoogleAccess } from './google/app.ts'
 import { googleControl } from './google/control.ts'
+import { createIdentity } from './identity.ts'
 import { createOpenAI } from './openai/app.ts'
 import { Receiver } from './receiver.ts'
 import { type RecordedRequest, Recorder } from './recorder.ts'
@@ -90,6 +91,7 @@ export async function startSandbox({
   const aws = createAws(tempo, streams)
   const azure = createAzure(tempo, streams)
   const google = createGoogle(() => origin, tempo, streams)
+  const identity = createIdentity(() => origin)
   const reset = (): void => {
     openai.reset()
     aws.reset()
@@ -108,12 +110,14 @@ export async function startSandbox({
   app.route('/_sandbox/aws', awsControl(aws))
   app.route('/_sandbox/azure', azure.control)
   app.route('/_sandbox/google', googleControl(google))
+  app.route('/_sandbox/identity', identity.control)
   app.use(recorder.middleware())
   app.use(faults.middleware())
   app.route('/v1', openai.app)
   app.route('/', aws.app)
   app.route('/azure', azure.app)
   app.route('/google', google.app)
+  app.route('/identity', identity.app)
   app.notFound(({ json, req }) => {
     const message = `Invalid URL (${req.method} ${req.path})`
     return json({ error: { message, type: 'invalid_request_error', param: null, code: 'unknown_url' } }, 404)

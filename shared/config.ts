@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { Scope } from './openai/index.ts'
+
 /** A literal, or where to find the value. Prefer a secret's name: the file is part of the repository. */
 export type ConfigValue = string | { env: string } | { secret: string }
 
@@ -163,6 +165,9 @@ export interface Config {
     deadline: number | null
   }
   copying: Copying
+  /** Identity providers whose users may call. */
+  oidc: readonly OidcIssuer[]
+  cors: Cors
 }
 
 /** How datasets are brought to providers. What is larger than a step goes in parts, where the provider takes parts. */
@@ -176,6 +181,39 @@ export interface Copying {
   leaseSeconds: number
   /** Seconds a job's creation waits for its copies; they go on without it. */
   waitSeconds: number
+}
+
+/** Which pages of other origins may call. */
+export interface Cors {
+  /** `https://app.example.com`, or `*` alone for any. None unless given. */
+  origins: readonly string[]
+  /** Seconds for which a browser need not ask again (standard: 600). */
+  maxAgeSeconds?: number
+}
+
+/** How a token may be signed: by a key pair, never by a secret that is shared. */
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+]
+
+/** An identity provider whose users call with its tokens in place of a gateway key. */
+export interface OidcIssuer {
+  /** As the tokens' `iss` has it, to the letter. */
+  issuer: string
+  /** What the tokens' `aud` must name; of several one. */
+  audience: string | readonly string[]
+  /** Where the issuer's keys are; without it the issuer's discovery document says so. */
+  jwksUrl?: string
+  /** Whose records a user's are: a claim (standard: `sub`), or claims with something between: `{tenant}.{sub}`. */
+  owner?: string
+  /** What its users may do: always the same; or by a claim's words, which are scopes themselves or stand for some. */
+  scopes: readonly Scope[] | { claim: string; map?: Readonly<Record<string, readonly Scope[]>> }
+  /** The only models, and the only providers or connections, they may use. */
+  models?: readonly string[]
+  providers?: readonly string[]
+  /** How tokens may be signed; RS256 and ES256 unless given. */
+  algorithms?: readonly string[]
 }
 
 /** One model for each provider that has one. */
@@ -218,11 +256,25 @@ const STANDARD: Config = {
     waitSeconds: 300,
   },
   prices: [],
+  oidc: [],
+  cors: { origins: [] },
 }
 
 /** Whether an amount of dollars is a whole number of millionths: finer prices are given for more units. */
 const isMicros = (usd: number) =>
   usd >= 0 && usd < Number.MAX_SAFE_INTEGER / 1e6 && Math.abs(Math.round(usd * 1e6) - usd * 1e6) < 1e-3
+
+/** What is wrong with an identity provider's row, or undefined. */
+const issuerObjection = ({ issuer, audience, jwksUrl, owner = 'sub', algorithms = [] }: OidcIssuer) => {
+  if (!URL.canParse(issuer)) return 'issuer must be a URL'
+  if (jwksUrl !== undefined && !URL.canParse(jwksUrl)) return 'jwksUrl must be a URL'
+  if (audience.length === 0) return 'audience must name one'
+  if (!/^([^{}]+|[\w.@-]*(\{[^{}]+\}[_.@-]+)*\{[^{}]+\}[\w.@-]*)$/.test(owner))
+    return 'owner must be a claim, or claims in braces with . _ @ - between'
+  const bad = algorithms.find(name => !ALGORITHMS.includes(name))
+  if (bad !== undefined) return `algorithms must be among ${ALGORITHMS.join(', ')}`
+  return undefined
+}
 
 /**
  * Completes a configuration with the standard values.
@@ -244,5 +296,18 @@ export const defineConfig = (config: Partial<Config> = {}): Config => {
     throw new Error(
       `tunegate.config.ts: prices[${bad}] needs a usd in whole millionths from 0, and a per that is a whole number from 1`,
     )
+  const alien = complete.cors.origins.find(origin =>
+    origin === '*'
+      ? complete.cors.origins.length > 1
+      : !URL.canParse(origin) || new URL(origin).origin !== origin,
+  )
+  if (alien !== undefined)
+    throw new Error(
+      `tunegate.config.ts: cors.origins: "${alien}" must be an origin such as https://app.example.com, or * alone`,
+    )
+  for (const [index, issuer] of complete.oidc.entries()) {
+    const objection = issuerObjection(issuer)
+    if (objection !== undefined) throw new Error(`tunegate.config.ts: oidc[${index}].${objection}`)
+  }
   return complete
 }

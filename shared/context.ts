@@ -4,8 +4,8 @@
  */
 import type { Caches } from './caches.ts'
 import type { Config } from './config.ts'
-import type { RequestCredentials } from './openai/index.ts'
-import type { Platform } from './platform/index.ts'
+import type { RequestCredentials, Scope } from './openai/index.ts'
+import type { Ids, Platform } from './platform/index.ts'
 import type { Transport } from './transport.ts'
 
 /** Who a request comes from, as the door found. */
@@ -14,6 +14,13 @@ export interface Caller {
   readonly owner: string
   /** The id of the gateway key that let the caller in; null where none did. */
   readonly key: string | null
+  /** The user of an identity provider, where one let the caller in: several may share an owner. */
+  readonly subject: string | null
+  /** What the caller may do at all. */
+  readonly scopes: readonly Scope[]
+  /** The only models, and the only providers or connections, that may be used; null: all. */
+  readonly models: readonly string[] | null
+  readonly providers: readonly string[] | null
 }
 
 export interface Context {
@@ -27,9 +34,15 @@ export interface Context {
   readonly provider?: string | undefined
   /** A provider's credentials that came in headers of this request; never stored. */
   readonly credentials?: RequestCredentials | undefined
+  /** Ids of what the request makes, one of a kind: the same when it is repeated under its `Idempotency-Key`. Absent without one. */
+  readonly ids?: Ids | undefined
   /** Aborts when the client has gone. */
   readonly signal?: AbortSignal | undefined
 }
+
+/** The id of the one thing of its kind that a request makes. */
+export const newId = ({ ids, platform }: Pick<Context, 'ids' | 'platform'>, prefix: string): string =>
+  (ids ?? platform.ids).next(prefix)
 
 /** Unix seconds, the unit of every time in the API. */
 export const nowSeconds = ({ platform }: Pick<Context, 'platform'>): number =>

@@ -6,7 +6,7 @@ import type { ConnectionConfig } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest } from '../openai/index.ts'
 import { bytesToBase62 } from '../platform/index.ts'
-import { type Connection, connect, ProviderFault } from '../providers/index.ts'
+import { type Connection, connect, mayUseConnection, ProviderFault } from '../providers/index.ts'
 import { type OpenAnswer, TransportError } from '../transport.ts'
 import { openIntake } from './intake.ts'
 import { FILES, type FileRecord } from './records.ts'
@@ -92,7 +92,9 @@ const storeConnection = async (
 ): Promise<Connection> => {
   if (job?.provider.id === provider) return job
   const { connections } = context.config
-  const name = Object.keys(connections).find(key => connections[key]?.provider === provider)
+  const name = Object.keys(connections).find(
+    key => connections[key]?.provider === provider && mayUseConnection(context, key),
+  )
   if (name !== undefined) return connect(context, name)
   throw badRequest(
     param,

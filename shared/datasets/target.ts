@@ -48,8 +48,14 @@ export const targetOf = (
 ): Target => {
   const { prefix, model } = splitPrefix(context, full)
   if (asked === undefined && model === undefined) return { ...ANYONE, method }
-  const name = connectionName(context, asked === undefined ? {} : { provider: asked }, prefix)
-  const id = context.config.connections[name]?.provider ?? ''
+  // Judging takes no one's account: whoever calls may have any provider's judgement.
+  const { config, provider: named } = context
+  const name = connectionName(
+    { config, provider: named },
+    asked === undefined ? {} : { provider: asked },
+    prefix,
+  )
+  const id = config.connections[name]?.provider ?? ''
   const provider = PROVIDERS[id]
   // What Bedrock's lines look like depends on the model.
   if (!provider || (id === 'bedrock' && model === undefined)) return { ...ANYONE, provider: id, method }

@@ -2,7 +2,7 @@
  * Parts of an upload: taken in one by one through the gateway, or told where in the bucket to go.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import { type Context, newId, nowSeconds } from '../context.ts'
 import {
   ApiError,
   badRequest,
@@ -12,7 +12,8 @@ import {
   type UploadPartState,
 } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
-import { readForm } from './multipart.ts'
+import { alsoTo } from './form-digest.ts'
+import { type FormHandlers, readForm } from './multipart.ts'
 import { findPendingUpload } from './upload-life.ts'
 import { prefixOf, type UploadRecord } from './upload-records.ts'
 
@@ -62,8 +63,9 @@ export const addPart = async (
   owner: string,
   uploadId: string,
   request: Request,
+  note?: FormHandlers,
 ): Promise<UploadPartObject> => {
-  const { bucket, ids, chunks } = context.platform
+  const { bucket, chunks } = context.platform
   const upload = await findPendingUpload(context, owner, uploadId)
   if (upload.part_size !== null) {
     throw badRequest(
@@ -76,14 +78,14 @@ export const addPart = async (
   assertRoom(context, await storedParts(context, upload), announced)
 
   const created = nowSeconds(context)
-  const id = ids.next('part_')
+  const id = newId(context, 'part_')
   const writer = openBucketWriter(bucket, prefixOf(upload) + id)
   let hasFile = false
   try {
     await readForm(
       request,
       LARGEST_PART + FORM_BYTES,
-      {
+      alsoTo(note, {
         onField(name) {
           throw badRequest(
             name,
@@ -106,7 +108,7 @@ export const addPart = async (
           if (writer.size + bytes.length > LARGEST_PART) throw tooLarge()
           await writer.write(bytes)
         },
-      },
+      }),
       chunks,
       { param: 'data', tooLarge },
     )

@@ -4,6 +4,7 @@
  */
 import type { Context } from '../context.ts'
 import { badRequest, check, type Declaration, uploadFields } from '../openai/index.ts'
+import { alsoTo } from './form-digest.ts'
 import { openIntake } from './intake.ts'
 import { type FormHandlers, readForm } from './multipart.ts'
 import type { FileRecord } from './records.ts'
@@ -11,10 +12,16 @@ import { VALIDATED_PURPOSE } from './validator.ts'
 
 /**
  * Takes an upload (`POST /v1/files`). A dataset for fine-tuning is checked line by line as it passes.
+ * @param note sees the form, too
  * @throws {ApiError} 400 naming the field or line, 413 naming the limit.
  */
-export const uploadFile = async (context: Context, owner: string, request: Request): Promise<FileRecord> => {
-  const intake = openIntake(context, owner)
+export const uploadFile = async (
+  context: Context,
+  owner: string,
+  request: Request,
+  note?: FormHandlers,
+): Promise<FileRecord> => {
+  const intake = openIntake(context, owner, context.ids?.next('file-'))
   const fields: Record<string, string> = {}
   let filename: string | undefined
   // The purpose may come after the file: until it is known, the bytes are checked.
@@ -43,7 +50,7 @@ export const uploadFile = async (context: Context, owner: string, request: Reque
       },
       onFileBytes: bytes => intake.write(bytes, isChecked()),
     }
-    await readForm(request, context.config.limits.file, handlers, context.platform.chunks)
+    await readForm(request, context.config.limits.file, alsoTo(note, handlers), context.platform.chunks)
     const { purpose, format, columns, ...expiry } = check(uploadFields, fields)
     if (filename === undefined)
       throw badRequest('file', "Missing required parameter: 'file'.", 'missing_required_parameter')

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto'
-import { type Context, nowSeconds } from '../context.ts'
+import { type Context, newId, nowSeconds } from '../context.ts'
 import {
   badRequest,
   type CompleteUploadRequest,
@@ -64,12 +64,12 @@ export const createUpload = async (
   owner: string,
   request: UploadRequest,
 ): Promise<UploadObject> => {
-  const { store, ids } = context.platform
+  const { store } = context.platform
   const limit = context.config.limits.file
   if (request.bytes > limit) throw badRequest('bytes', `A file has up to ${limit} bytes.`)
   const created = nowSeconds(context)
   const upload: UploadRecord = {
-    id: ids.next('upload_'),
+    id: newId(context, 'upload_'),
     owner,
     filename: request.filename.slice(-LONGEST_NAME).toWellFormed(),
     purpose: request.purpose,
@@ -87,7 +87,8 @@ export const createUpload = async (
   }
   // First, as there may be no URLs to be had.
   const parts = upload.part_size === null ? undefined : await partStates(context, upload, new Map())
-  await UPLOADS.create(store, upload)
+  // Made before by the same request: what has become of it since.
+  if (!(await UPLOADS.create(store, upload))) return getUpload(context, owner, upload.id)
   return toUploadObject(context, upload, parts && { parts })
 }
 

@@ -7,6 +7,7 @@ import * as z from 'zod'
 import { declarationFields } from './datasets.ts'
 import { UPLOAD_PURPOSES } from './objects.ts'
 import { pageQuery } from './paging.ts'
+import { SCOPES } from './scopes.ts'
 import { webhookUrl } from './webhooks.ts'
 
 const auto = <T extends z.ZodType>(schema: T, range: string) =>
@@ -251,5 +252,14 @@ export const keyRequest = z.strictObject({
     // Part of keys in the bucket, where a name of dots would lead elsewhere.
     .regex(/^(?!\.{1,2}$)[\w.@-]{1,64}$/, 'must be 1 to 64 letters, digits or . _ @ -')
     .optional(),
+  /** What it may do at all; everything but `admin` when absent. */
+  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length).optional(),
+  /** The only models it may use, by any name with or without its prefix; null: all. */
+  models: z.array(z.string().min(1).max(256)).min(1).max(100).nullish(),
+  /** The only providers or connections it may use; null: all. */
+  providers: z.array(z.string().min(1).max(64)).min(1).max(50).nullish(),
+  /** Unix seconds from which on it is no key any more; null: never. */
+  expires_at: z.int().min(1).nullish(),
 })
+export type KeyRequest = z.infer<typeof keyRequest>
 export const keysQuery = z.strictObject(pageQuery(100, 20))

@@ -8,6 +8,7 @@ import { createTokenCache, type FieldSpec, resolveField, type TokenSlot } from '
 import { ApiError, badRequest, CREDENTIAL_FIELDS, type Routing } from '../openai/index.ts'
 import type { Answer, OutboundRequest } from '../transport.ts'
 import { TransportError } from '../transport.ts'
+import { assertMayUseConnection } from './allowed.ts'
 import { parseJson } from './json.ts'
 import {
   type AuthTools,
@@ -38,11 +39,24 @@ export interface Connection {
 /** What a request says of where it wants to go. */
 export type Wish = Omit<Routing, 'drop_params'>
 
-/** The name of the connection a request means: its own, else the one its model's prefix names, else the default. */
+/**
+ * The name of the connection a request means: its own, else the one its model's prefix names, else the default.
+ * @throws {ApiError} 400 when there is none such, 403 when the caller may not use it
+ */
 export const connectionName = (
-  context: Pick<Context, 'config' | 'provider'>,
+  context: Pick<Context, 'config' | 'provider' | 'caller'>,
   wish: Wish,
   prefix?: string,
+): string => {
+  const name = namedConnection(context, wish, prefix)
+  assertMayUseConnection(context, name)
+  return name
+}
+
+const namedConnection = (
+  context: Pick<Context, 'config' | 'provider'>,
+  wish: Wish,
+  prefix: string | undefined,
 ): string => {
   const { connections, defaultConnection } = context.config
   const asked = wish.provider ?? wish.custom_llm_provider ?? context.provider

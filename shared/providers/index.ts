@@ -1,4 +1,5 @@
 /** Providers: the contract, the registry, and the way to a connection. */
+export * from './allowed.ts'
 export * from './answer-error.ts'
 export * from './base-model.ts'
 export * from './connect.ts'

@@ -49,7 +49,7 @@ const known = z.looseObject({
 })
 
 /** Headers of a provider that mean something to the caller. Asked for by name: matching all of them costs more. */
-const PASSED_HEADERS = [
+export const PASSED_HEADERS: readonly string[] = [
   'content-type',
   'openai-processing-ms',
   'openai-version',
@@ -140,7 +140,7 @@ const findWay = async (
   parsed: Parsed,
   wish: Routing,
   isOrdinary: boolean,
-): Promise<Way> => {
+): Promise<Omit<Way, 'admitted'>> => {
   const { connection, model: native, tuned } = await resolveModel(context, owner, parsed.body.model, wish)
   const model = tuned ? await callableName(context, tuned, connection) : native
   const { provider, channel } = connection

@@ -1,6 +1,7 @@
 /** Serving: a model's name → where it answers, and the answer. */
 export * from './complete.ts'
 export * from './deployments.ts'
+export * from './dropped.ts'
 export * from './names.ts'
 export * from './predict.ts'
 export type { ModelRecord } from './records.ts'

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { CREDENTIAL_FIELDS } from '../openai/index.ts'
 import {
+  assertMayUse,
   type Connection,
   connect,
   connectionName,
@@ -46,7 +47,7 @@ const patternOf = ({ config }: Context, name: string): string | undefined =>
 
 /**
  * Where a model is: registry, then the request's provider, then the name's prefix, then its form, then the default.
- * @throws {ApiError} 404 for someone else's tuned model, whatever prefix it is dressed in.
+ * @throws {ApiError} 404 for someone else's tuned model, whatever prefix it is dressed in; 403 for what the caller may not use
  */
 export const resolveModel = async (
   context: Context,
@@ -72,5 +73,6 @@ export const resolveModel = async (
     connectionName(context, wish, prefix ?? patternOf(context, name)),
     wish,
   )
+  assertMayUse(context, { connection: connection.name, models: [name] })
   return { connection, model: name, tuned: undefined }
 }

@@ -4,7 +4,7 @@
  */
 import type { Context } from '../context.ts'
 import { badRequest } from '../openai/index.ts'
-import { connect, connectionName, type PredictionVerb } from '../providers/index.ts'
+import { assertMayUse, connect, connectionName, type PredictionVerb } from '../providers/index.ts'
 
 /** Sends a body to a prediction endpoint and answers what it answers. */
 export const predict = async (
@@ -15,6 +15,7 @@ export const predict = async (
   body: string,
 ): Promise<Response> => {
   const name = connectionName(context, { provider: context.provider ?? provider })
+  assertMayUse(context, { connection: name, models: [`endpoints/${endpoint}`, endpoint] })
   const connection = await connect(context, name, context.credentials)
   const { predictions } = connection.provider
   if (!predictions)

@@ -4,7 +4,15 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { type ApiError, type ModelObject, notFound } from '../openai/index.ts'
-import { connect, ProviderFault, reconnect } from '../providers/index.ts'
+import {
+  assertMayUse,
+  connect,
+  mayUseConnection,
+  namesOfTune,
+  ProviderFault,
+  reconnect,
+  useObjection,
+} from '../providers/index.ts'
 import { MODELS, type ModelRecord, toModelObject } from './records.ts'
 
 /** A name without a record is looked up again soon: it may be tuned in a moment. */
@@ -54,29 +62,53 @@ export const registerAlias = async (context: Context, model: ModelRecord, name: 
   forgetModel(context, name)
 }
 
-/** A tuned model that this owner may use. */
+/** How a tune is known, for the caller's allow-lists. */
+const useOf = (context: Context, { connection, base_model }: ModelRecord, names: readonly string[]) => ({
+  connection,
+  models: namesOfTune(context, connection, names, base_model),
+})
+
+/** A tuned model of this owner. @throws {ApiError} 404 for anyone else's, 403 for one that the caller may not use */
 export const findTunedModel = async (
   context: Context,
   owner: string,
   name: string,
+  aliases: readonly string[] = [],
 ): Promise<ModelRecord | undefined> => {
   const record = await lookUpModel(context, name)
   if (!record) return undefined
   if (record.owner !== owner || record.deleted_at !== null) throw noSuchModel(name)
-  return record.alias_of === undefined ? record : findTunedModel(context, owner, record.alias_of)
+  const names = [name, ...aliases]
+  if (record.alias_of !== undefined) return findTunedModel(context, owner, record.alias_of, names)
+  assertMayUse(context, useOf(context, record, names))
+  return record
 }
 
 /** Most tuned models named in one list. */
 const MOST_LISTED = 10_000
 
-/** Base models of the default connection, then the owner's tuned ones. Others' tunes in the same account are not shown. */
+/** The base models of the default connection that the caller may use. */
+const listOffered = async (context: Context): Promise<ModelObject[]> => {
+  const connection = context.config.defaultConnection
+  if (!mayUseConnection(context, connection)) return []
+  const { provider, channel } = await connect(context, connection)
+  const offered = await provider.models.list(channel)
+  return offered.filter(
+    ({ id }) => !provider.models.isTuned(id) && !useObjection(context, { connection, models: [id] }),
+  )
+}
+
+/**
+ * What the caller may use: base models of the default connection, then the owner's tuned ones. Others' tunes in the same account are
+ * not shown.
+ */
 export const listModels = async (context: Context, owner: string): Promise<ModelObject[]> => {
-  const { provider, channel } = await connect(context, context.config.defaultConnection)
   const [offered, own] = await Promise.all([
-    provider.models.list(channel),
+    listOffered(context),
     MODELS.list(context.platform.store, 'owner', owner, { limit: MOST_LISTED }),
   ])
-  return [...offered.filter(({ id }) => !provider.models.isTuned(id)), ...own.items.map(toModelObject)]
+  const usable = own.items.filter(model => !useObjection(context, useOf(context, model, [model.name])))
+  return [...offered, ...usable.map(toModelObject)]
 }
 
 /** One model: the owner's tune, or a base model of the default connection. */

@@ -4,7 +4,7 @@
  * A batch's jobs have ids that follow from the batch's: starting one twice starts it once.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import { type Caller, type Context, newId, nowSeconds } from '../context.ts'
 import {
   ApiError,
   type BatchRequest,
@@ -46,6 +46,8 @@ export interface BatchRecord {
   status: 'running' | 'cancelling' | 'completed' | 'cancelled'
   max_parallel: number
   entries: Entry[]
+  /** Whose allow-lists hold for its jobs, which are planned anew when they are started; absent in older batches. */
+  caller?: Caller | undefined
   due_at: number | null
   trouble: number
 }
@@ -133,12 +135,12 @@ export const createBatch = async (
   owner: string,
   request: BatchRequest,
 ): Promise<BatchObject> => {
-  const { store, ids, queue } = context.platform
+  const { store, queue } = context.platform
   const entries = entriesOf(request)
   await checkEntries(context, owner, request, entries)
   const now = nowSeconds(context)
   const batch: BatchRecord = {
-    id: ids.next('ftbatch-'),
+    id: newId(context, 'ftbatch-'),
     owner,
     name: request.name ?? null,
     created_at: now,
@@ -146,10 +148,12 @@ export const createBatch = async (
     status: 'running',
     max_parallel: request.max_parallel,
     entries,
+    caller: context.caller,
     due_at: now,
     trouble: 0,
   }
-  await BATCHES.create(store, batch)
+  // Made before by the same request: it is under way.
+  if (!(await BATCHES.create(store, batch))) return getBatch(context, owner, batch.id)
   await queue.enqueue({ type: 'batch', id: batch.id })
   return toObject(context, batch)
 }
@@ -196,7 +200,10 @@ const start = async (
   request: JobRequest,
 ): Promise<Pick<Entry, 'state' | 'error'>> => {
   try {
-    await submitJob(context, batch.owner, request, { isAsync: true, id: jobIdOf(batch, index) })
+    await submitJob({ ...context, caller: batch.caller }, batch.owner, request, {
+      isAsync: true,
+      id: jobIdOf(batch, index),
+    })
     return { state: 'started', error: null }
   } catch (error) {
     if (!(error instanceof ApiError) || error.status >= 500) throw error

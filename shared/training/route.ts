@@ -5,7 +5,15 @@
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest, CREDENTIAL_FIELDS, type JobRequest, type Method } from '../openai/index.ts'
-import { type Connection, connect, connectionName, PROVIDERS, type Provider } from '../providers/index.ts'
+import {
+  assertMayUse,
+  type Connection,
+  connect,
+  connectionName,
+  PROVIDERS,
+  type Provider,
+  useObjection,
+} from '../providers/index.ts'
 import { findTunedModel, resolveModel, splitModelName } from '../serving/index.ts'
 import { type Health, healthOf } from './health.ts'
 
@@ -125,6 +133,7 @@ const routeFreely = async (
     const equivalent = provider && modelAt(config, provider, model)
     if (!provider || !equivalent) return `has neither '${model}' nor an equivalent in the configuration`
     const objection =
+      useObjection(context, { connection: name, models: [equivalent.model] })?.reason ??
       methodObjection(provider, equivalent.model, method) ??
       dateObjection(provider, equivalent.model, today(context))
     if (objection !== undefined) return objection
@@ -160,11 +169,11 @@ const fallbackPlace = async (
 ): Promise<Place> => {
   const param = `fallback_providers[${index}]`
   const { prefix, name } = splitModelName(context.config, entry)
-  const { config } = context
-  const open = async () => connect(context, connectionName({ config }, { provider: prefix ?? entry }))
+  const { config, caller } = context
+  const open = async () => connect(context, connectionName({ config, caller }, { provider: prefix ?? entry }))
   const connection = await open().catch((error: unknown) => {
     throw error instanceof ApiError && error.param === 'provider'
-      ? badRequest(param, error.message, error.code)
+      ? new ApiError({ ...error, message: error.message, param })
       : error
   })
   const { provider } = connection
@@ -180,6 +189,7 @@ const fallbackPlace = async (
   }
   const objection = methodObjection(provider, equivalent.model, method)
   if (objection !== undefined) throw badRequest(param, `'${entry}' ${objection}.`)
+  assertMayUse(context, { connection: connection.name, models: [equivalent.model] }, param)
   return { connection, ...equivalent, tunedFrom: null }
 }
 

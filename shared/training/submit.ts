@@ -118,16 +118,19 @@ export const submitJob = async (
   context: Context,
   owner: string,
   request: JobRequest,
-  { isAsync = false, id = context.platform.ids.next('ftjob-') }: Submission = {},
+  { isAsync = false, id: given = context.ids?.next('ftjob-') }: Submission = {},
 ): Promise<JobRecord> => {
+  const made = given === undefined ? undefined : (await JOBS.get(context.platform.store, given))?.value
+  if (made) return made
+  const id = given ?? context.platform.ids.next('ftjob-')
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
   const now = nowSeconds(context)
   const [first, ...more] = plan.drafts
   if (!first) throw new Error('A plan has a place.')
-  const given = first.connection
+  const opened = first.connection
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
-  const isLater = isAsync && given.name === given.account
+  const isLater = isAsync && opened.name === opened.account
   const target = (draft: Draft) => targetOf(context, request, draft)
   const targets = [await target(first), ...(await Promise.all(more.map(target)))] as const
   const dueAt = isLater ? now : now + leaseFor(context)
@@ -140,7 +143,7 @@ export const submitJob = async (
   }
   const { job: placed, placement } = await place(context, job, {
     isWaited: true,
-    given,
+    given: opened,
   }).catch(async (error: unknown) => {
     const left = (await JOBS.get(store, job.id))?.value
     if (left?.sent_at === null && left.past.length === 0) await JOBS.delete(store, job.id)

@@ -2,7 +2,7 @@
  * An owner's webhook endpoints.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import { type Context, newId, nowSeconds } from '../context.ts'
 import {
   ApiError,
   badRequest,
@@ -75,7 +75,7 @@ export const createEndpoint = async (
   { name, url, event_types }: WebhookEndpointRequest,
 ): Promise<WebhookEndpointWithSecretObject> => {
   context.transport.assertCallable(new URL(url), 'url')
-  const { store, ids } = context.platform
+  const { store } = context.platform
   const { items } = await ENDPOINTS.list(store, 'owner', owner, { limit: MOST_ENDPOINTS })
   if (items.length >= MOST_ENDPOINTS) {
     throw badRequest(
@@ -83,7 +83,7 @@ export const createEndpoint = async (
       `There are ${MOST_ENDPOINTS} webhook endpoints, which is the most: delete one first.`,
     )
   }
-  const id = ids.next('whe_')
+  const id = newId(context, 'whe_')
   const { secret, stored } = await issueSecret(context.platform, id)
   const now = nowSeconds(context)
   const endpoint: EndpointRecord = {
@@ -98,7 +98,8 @@ export const createEndpoint = async (
     disabled: null,
     failing_since: null,
   }
-  await ENDPOINTS.create(store, endpoint)
+  // Made before by the same request, whose answer no one has seen: its secret, too, is this one's.
+  if (!(await ENDPOINTS.create(store, endpoint))) await ENDPOINTS.update(store, id, () => endpoint)
   return { ...toObject(endpoint), signing_secret: secret }
 }
 

@@ -27,6 +27,10 @@ describe('POST /v1/keys', () => {
       redacted_value: expect.stringMatching(/^tg-…\w{4}$/),
       created_at: expect.any(Number),
       revoked_at: null,
+      scopes: ['files', 'jobs', 'chat', 'models'],
+      models: null,
+      providers: null,
+      expires_at: null,
       key: expect.stringMatching(/^tg-\w{43}$/),
     })
     const { key } = answer.json as Key
@@ -99,14 +103,20 @@ describe('who may manage keys', () => {
     ['POST', ''],
     ['GET', ''],
     ['DELETE', '/key_none'],
-  ])('%s /v1/keys%s: the admin alone', async (method, path) => {
+  ])('%s /v1/keys%s: the admin, and keys with the scope admin', async (method, path) => {
     const { key } = await made()
     const options = { method, ...(method === 'POST' && { body: { name: 'k' } }) }
     expect((await admin(path, options)).status).not.toBe(401)
     const before = bench.stored()
-    for (const other of [null, key, 'tg-wrong', `${bench.stack.adminKey}x`])
+    for (const other of [null, 'tg-wrong', `${bench.stack.adminKey}x`])
       expect((await admin(path, { ...options, key: other })).status).toBe(401)
+    expect(await admin(path, { ...options, key })).toMatchObject({
+      status: 403,
+      error: { code: 'insufficient_permissions' },
+    })
     expect(bench.stored()).toEqual(before)
+    const manager = (await made({ name: 'm', scopes: ['admin', 'files'] })) as Key
+    expect([200, 404]).toContain((await admin(path, { ...options, key: manager.key })).status)
   })
 
   it('the admin key is no API key', async () => {

@@ -15,7 +15,7 @@ const MAY_ENTER: Record<string, readonly string[]> = {
   platform: ['openai'],
   credentials: ['openai', 'platform'],
   providers: ['openai', 'platform', 'credentials'],
-  access: ['openai', 'platform'],
+  access: ['openai', 'platform', 'credentials'],
   datasets: ['openai', 'platform', 'providers'],
   spending: ['openai', 'platform', 'providers'],
   serving: ['openai', 'platform', 'providers'],

@@ -3,57 +3,31 @@
  * service account. Source: Google Cloud, "Authentication for push subscriptions".
  * @module
  */
-import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose'
+import { errors, type JWTPayload } from 'jose'
 import * as z from 'zod'
+import { verifyToken } from '../../credentials/index.ts'
 import { fromBase64 } from '../../openai/index.ts'
 import { parseJson } from '../json.ts'
 import { type AuthTools, type Push, type Settings, unansweredFault } from '../provider.ts'
 
 const ISSUER = 'https://accounts.google.com'
-const KEYS_KEPT_MS = 3_600_000
-/** Milliseconds within which a key that is not known is looked for once, however many messages name it. */
-const LOOKED_FOR_MS = 60_000
 /** Seconds by which clocks may differ. */
 const CLOCK_TOLERANCE = 60
 
-const keySet = z.object({ keys: z.array(z.looseObject({ kty: z.string() })) })
-
-/** Google's keys, at most an hour old. @param since sets apart those fetched to find a new key */
-const googleKeys = async (
-  { googleKeysUrl = '' }: Settings,
-  { tokens, call, now }: AuthTools,
-  since = '',
-): Promise<JSONWebKeySet> => {
-  const url = new URL(googleKeysUrl)
-  const fetched = async () => {
-    const { bytes } = await call({ method: 'GET', url, headers: {} })
-    return { value: JSON.stringify(keySet.parse(parseJson(bytes))), expiresAt: now() + KEYS_KEPT_MS }
-  }
-  try {
-    return JSON.parse(await tokens.get(`keys ${url.href} ${since}`, fetched))
-  } catch (error) {
-    // Not the sender's fault: it is asked to come again.
-    throw unansweredFault('vertex_ai', 'unreachable', error)
-  }
-}
-
+/** What a push's token says. @throws {ProviderFault} while Google's keys cannot be had, which is not the sender's fault: it comes again */
 const verify = async (token: string, settings: Settings, tools: AuthTools): Promise<JWTPayload> => {
-  const options = {
+  const { googleKeysUrl = '', pushAudience = '' } = settings
+  const terms = {
+    keysUrl: new URL(googleKeysUrl),
     issuer: ISSUER,
-    audience: settings.pushAudience ?? '',
+    audience: pushAudience,
     algorithms: ['RS256'],
     requiredClaims: ['exp', 'email'],
     clockTolerance: CLOCK_TOLERANCE,
-    currentDate: new Date(tools.now()),
   }
-  const check = async (keys: JSONWebKeySet) =>
-    (await jwtVerify(token, createLocalJWKSet(keys), options)).payload
-  try {
-    return await check(await googleKeys(settings, tools))
-  } catch (error) {
-    if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
-    return check(await googleKeys(settings, tools, String(Math.floor(tools.now() / LOOKED_FOR_MS))))
-  }
+  return verifyToken(token, terms, tools).catch((error: unknown) => {
+    throw error instanceof errors.JOSEError ? error : unansweredFault('vertex_ai', 'unreachable', error)
+  })
 }
 
 const isProved = async (token: string, settings: Settings, tools: AuthTools): Promise<boolean> => {
