@@ -9,11 +9,14 @@ import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { batches } from './batches.ts'
+import { budgets } from './budgets.ts'
 import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
+import { costs } from './costs.ts'
 import { estimates } from './estimates.ts'
 import { files } from './files.ts'
+import { asManager } from './guards.ts'
 import {
   type AppEnv,
   asAdmin,
@@ -49,6 +52,8 @@ const DOORS: readonly Door[] = [
   { path: '/v1/uploads', guard: asOwner, isJson: path => !path.endsWith('/parts') },
   { path: '/v1/keys', guard: asAdmin, isJson: true },
   { path: '/v1/webhook_', guard: asOwner, isJson: true },
+  { path: '/v1/budgets', guard: asManager, isJson: true },
+  { path: '/v1/costs', guard: asManager, isJson: false },
   { path: '/webhooks/', guard: asAnyone, isJson: false },
 ]
 
@@ -87,6 +92,8 @@ export const createApp = (config: Config) => {
     .route('/v1/fine_tuning/batches', batches)
     .route('/v1/fine_tuning/suggestions', suggestions)
     .route('/v1/fine_tuning/estimates', estimates)
+    .route('/v1/budgets', budgets)
+    .route('/v1/costs', costs)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
     .route('/v1/vertex_ai/endpoints', predictions)

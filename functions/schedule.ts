@@ -4,7 +4,7 @@
  */
 import type { Context } from '../shared/context.ts'
 import { resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
-import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
+import { advanceDueBatches, advanceDueJobs, tendAccounts, tendModels } from '../shared/training/index.ts'
 import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
@@ -17,6 +17,8 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   copies: resumeCopies,
   batches: advanceDueBatches,
   jobs: advanceDueJobs,
+  budgets: tendAccounts,
+  models: tendModels,
   webhooks: deliverDue,
   'old deliveries': removeOldDeliveries,
   'old messages': forgetHeard,
