@@ -340,7 +340,7 @@ const spendingOf = (job: JobRecord) => {
     estimate,
     estimate_missing: 'missing' in made ? made.missing : null,
     cost_usd: isTerminal(job.status) ? costOfJob(job).usd : null,
-    reserved_usd: job.is_accounted || !job.reservation ? 0 : toUsd(job.reservation.micros),
+    reserved_usd: job.is_accounted || !job.reservation?.accounts.length ? 0 : toUsd(job.reservation.micros),
     budget_limit_usd: budgetLimitOf(job.request),
   }
 }
