@@ -105,7 +105,7 @@ describe('a budget', () => {
 })
 
 describe('a job', () => {
-  it('within its budget is settled with what it has cost: the costs sum up to what the jobs say', async () => {
+  it('within its budget is settled with what it has cost: the costs sum up to what the jobs say, beside what was estimated (users 15)', async () => {
     const owner = await bench.owner()
     const made = await budgetFor(owner, { monthly_limit_usd: limit(3) })
     const first = await create(owner)

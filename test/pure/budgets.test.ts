@@ -67,7 +67,7 @@ it('a job of the tests costs something, and less than it is estimated to', () =>
 })
 
 describe('a job within its budgets', () => {
-  it('has the high figure of its estimate set aside, and its cost settled', async () => {
+  it('has the high figure of its estimate set aside, and its cost settled (LiteLLM 8: job cost is not tracked)', async () => {
     const world = await start()
     const all = await budget(world, { monthly_limit_usd: 1 })
     const job = await create(world)
@@ -320,7 +320,7 @@ describe("a job's budget_limit", () => {
 describe('a price that is not known', () => {
   const UNKNOWN = { model: 'gpt-5-unpriced' }
 
-  it('is never 0: with a budget in force it is refused', async () => {
+  it('is never 0: with a budget in force it is refused (users 1: spend reported as 0)', async () => {
     const world = await start()
     const all = await budget(world, { monthly_limit_usd: 1000 })
     await expect(create(world, UNKNOWN)).rejects.toMatchObject({

@@ -52,7 +52,7 @@ const sumOf = async (bench: FakeBench) =>
   toUsd((await costs(bench)).reduce((total, { amount }) => total + toMicros(amount.value), 0))
 
 describe('bills after training: a deployment', () => {
-  it('is entered for each day, however often the schedule looks', async () => {
+  it('is entered for each day, however often the schedule looks (users 11: idle hosting is billed)', async () => {
     const bench = await start()
     await bench.hours(42)
     await Promise.all([tick(bench.context), tick(bench.context)])
