@@ -71,12 +71,14 @@ const dueOf = ({ alerts, reservations, due_at }: AccountRecord, now: number): nu
   return due_at !== null && due_at > now ? due_at : now + LOOK
 }
 
-/** The account after a change: thresholds it has reached, told ones for good, and when it is due. */
+/** The account after a change: thresholds it has reached, told ones for good, and when it is due. Without terms they stay. */
 const reviewed = (
   account: AccountRecord,
-  { limit_micros, thresholds }: Terms,
+  terms: Terms | undefined,
   { now, job }: { now: number; job: string | null },
 ): AccountRecord => {
+  if (!terms) return { ...account, due_at: dueOf(account, now) }
+  const { limit_micros, thresholds } = terms
   const used = usedIn(account)
   const isReached = (threshold: number) => used >= threshold * limit_micros
   const known = account.alerts.filter(({ is_told, threshold }) => is_told || isReached(threshold))
@@ -128,9 +130,6 @@ const change = async (
   throw new Error('An account is being changed by too many.')
 }
 
-/** Without one: as it is, whatever follows. */
-const UNBOUND: Terms = { limit_micros: Number.POSITIVE_INFINITY, thresholds: [] }
-
 /**
  * Sets an amount aside, if there is room for it. What is set aside already stays as it is.
  * @returns whether it is set aside, and the account as it now is
@@ -153,12 +152,15 @@ export const reserve = async (
   return { isReserved, account }
 }
 
-/** Ends a reservation with what it came to: 0 gives it back. One that is not there has been ended. */
+/**
+ * Ends a reservation with what it came to: 0 gives it back. One that is not there has been ended.
+ * @param terms none where nothing is limited any more
+ */
 export const settle = (
   context: Context,
   ref: AccountRef,
   { key, micros, job }: { key: string; micros: number; job: string },
-  terms: Terms = UNBOUND,
+  terms?: Terms,
 ): Promise<AccountRecord> => {
   const now = nowSeconds(context)
   return change(context, ref, value => {

@@ -55,7 +55,7 @@ export const limitsOf = async (context: Context, job: Held): Promise<Limits> => 
   const own = budgetLimitOf(job.request)
   return {
     budgets: await budgetsFor(context, job),
-    batch: job.batch_limit,
+    batch: job.batch_limit ?? null,
     own: own === null ? null : toMicros(own),
   }
 }
@@ -213,7 +213,10 @@ const giveBack = async (
   attempt: number,
   accounts: readonly AccountRef[],
 ) => {
-  for (const ref of accounts) await settle(context, ref, { key: keyOf(job, attempt), micros: 0, job: job.id })
+  for (const ref of accounts) {
+    const bound = await termsFor(context, ref, job.batch_limit)
+    await settle(context, ref, { key: keyOf(job, attempt), micros: 0, job: job.id }, bound?.terms)
+  }
 }
 
 /**

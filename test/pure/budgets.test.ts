@@ -382,7 +382,7 @@ describe("a batch's budget_limit", () => {
     // Two jobs cost less than two are estimated to: there is room for a third, and none for a fourth.
     const limit = (toMicros(HIGH) + 2 * toMicros(COST) + 1) / 1e6
     expect(limit).toBeLessThan(HIGH + 3 * COST)
-    const { id } = await createBatch(world.process().context, OWNER, sweep(limit))
+    const { id } = await createBatch(world.process().context, OWNER, sweep(limit, 4))
     const done = await run(world, id)
     expect(done.counts).toMatchObject({ succeeded: 3, failed: 1 })
     expect(done.jobs.at(-1)?.error).toMatchObject({
