@@ -19,10 +19,12 @@ export interface HostingPeriod {
 
 const isOpen = ({ until }: HostingPeriod) => until === null
 
-const closed = (period: HostingPeriod, now: number): HostingPeriod[] => {
-  if (!isOpen(period)) return [period]
-  return period.was_ready ? [{ ...period, until: now }] : []
-}
+const closed = (period: HostingPeriod, now: number): HostingPeriod =>
+  isOpen(period) ? { ...period, until: now } : period
+
+/** What has never come up is billed by no one; what was not looked at in time may have. */
+const failed = (period: HostingPeriod, now: number): HostingPeriod[] =>
+  isOpen(period) && !period.was_ready ? [] : [closed(period, now)]
 
 const opened = ({ id, created_at, status }: ModelDeployment): HostingPeriod => ({
   deployment: id,
@@ -38,12 +40,12 @@ export const hostedBy = (
   deployment: ModelDeployment | null,
   now: number,
 ): HostingPeriod[] => {
-  if (deployment === null || deployment.status === 'failed')
-    return hosting.flatMap(period => closed(period, now))
+  if (deployment === null) return hosting.map(period => closed(period, now))
+  if (deployment.status === 'failed') return hosting.flatMap(period => failed(period, now))
   const isSame = (period: HostingPeriod) => isOpen(period) && period.deployment === deployment.id
-  const kept = hosting.flatMap(period =>
+  const kept = hosting.map(period =>
     isSame(period)
-      ? [{ ...period, was_ready: period.was_ready || deployment.status === 'ready' }]
+      ? { ...period, was_ready: period.was_ready || deployment.status === 'ready' }
       : closed(period, now),
   )
   return kept.some(isSame) ? kept : [...kept, opened(deployment)]

@@ -101,6 +101,14 @@ describe('bills after training: a deployment', () => {
     expect(await sumOf(bench)).toBe(toUsd(toMicros(5 * HOUR)))
   })
 
+  it('that no one has looked at before it was taken down is taken to have been there', async () => {
+    const bench = await start({ status: 'deploying' })
+    bench.platform.clock.time += 1_800_000
+    await deleteDeployment(bench.context, OWNER, bench.id)
+    await bench.hours(2)
+    expect(await sumOf(bench)).toBe(toUsd(toMicros(0.5 * HOUR)))
+  })
+
   it('that never comes up costs nothing', async () => {
     const bench = await start({ status: 'deploying' })
     bench.state.deployment = nativeDeployment({ status: 'failed' })
