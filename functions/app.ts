@@ -9,10 +9,12 @@ import type { Context } from '../shared/context.ts'
 import { ApiError } from '../shared/openai/index.ts'
 import type { Platform } from '../shared/platform/index.ts'
 import { batches } from './batches.ts'
+import { budgets } from './budgets.ts'
 import { compare } from './compare.ts'
 import { answerCompletion, completions, isPlainCompletion } from './completions.ts'
 import { RequestContext, type Shared, shareContext } from './context.ts'
 import { openTo } from './cors.ts'
+import { costs } from './costs.ts'
 import { estimates } from './estimates.ts'
 import { files } from './files.ts'
 import {
@@ -63,6 +65,10 @@ const DOORS: readonly Door[] = [
   { path: '/v1/models', method: 'GET', guard: asOwner, scopes: ['models', 'chat'], isJson: false },
   { path: '/v1/models', guard: asOwner, scopes: ['models'], isJson: false },
   { path: '/v1/vertex_ai/', guard: asOwner, scopes: ['chat'], isJson: true },
+  // Whoever spends may see what was spent; limits are for others to set.
+  { path: '/v1/budgets', method: 'GET', guard: asManager, scopes: ['jobs', 'admin'], isJson: false },
+  { path: '/v1/budgets', guard: asManager, scopes: ['admin'], isJson: true },
+  { path: '/v1/costs', guard: asManager, scopes: ['jobs', 'admin'], isJson: false },
   { path: '/v1/keys', guard: asManager, scopes: ['admin'], isJson: true },
   { path: '/v1/webhook_', guard: asOwner, scopes: ['jobs'], isJson: true },
   { path: '/webhooks/', guard: asAnyone, scopes: null, isJson: false },
@@ -109,6 +115,8 @@ export const createApp = (config: Config) => {
     .route('/v1/fine_tuning/batches', batches)
     .route('/v1/fine_tuning/suggestions', suggestions)
     .route('/v1/fine_tuning/estimates', estimates)
+    .route('/v1/budgets', budgets)
+    .route('/v1/costs', costs)
     .route('/v1/chat/completions', completions)
     .route('/v1/models', models)
     .route('/v1/vertex_ai/endpoints', predictions)

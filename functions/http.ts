@@ -38,6 +38,9 @@ export const asOwner: Guard = (context, headers) =>
 export const asManager: Guard = async (context, headers) =>
   (await isAdminKey(context, bearerOf(headers.get('authorization')))) ? ADMIN : asOwner(context, headers)
 
+/** Who manages: an owner, or null for the deployment's admin, who owns nothing. */
+export const managerOf = (owner: string): string | null => (owner === '' ? null : owner)
+
 /** May nothing, and owns nothing. */
 const NOBODY: Caller = { owner: '', key: null, subject: null, scopes: [], models: [], providers: [] }
 

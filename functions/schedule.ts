@@ -5,7 +5,7 @@
 import type { Context } from '../shared/context.ts'
 import { removeLeftovers, resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
 import { forgetAnswers } from '../shared/idempotency.ts'
-import { advanceDueBatches, advanceDueJobs } from '../shared/training/index.ts'
+import { advanceDueBatches, advanceDueJobs, tendAccounts, tendModels } from '../shared/training/index.ts'
 import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
 import { logFailure } from './http.ts'
 
@@ -19,6 +19,8 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   leftovers: removeLeftovers,
   batches: advanceDueBatches,
   jobs: advanceDueJobs,
+  budgets: tendAccounts,
+  models: tendModels,
   webhooks: deliverDue,
   'old deliveries': removeOldDeliveries,
   'old messages': forgetHeard,

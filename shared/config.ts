@@ -145,6 +145,8 @@ export interface Config {
   limits: { jsonBody: number; file: number; counted?: number }
   /** Prices of this deployment, before the built-in ones. */
   prices: readonly PriceRow[]
+  /** Whether a job with a `budget_limit` is refused when its price is not known. Budgets have a rule of their own. */
+  unknownPrices: 'refuse' | 'allow'
   /**
    * Models that may stand in for each other, by provider: what `provider: "auto"` and `fallback_providers` train elsewhere.
    * Which model is as good as which is the deployment's own judgement.
@@ -258,6 +260,7 @@ const STANDARD: Config = {
   prices: [],
   oidc: [],
   cors: { origins: [] },
+  unknownPrices: 'refuse',
 }
 
 /** Whether an amount of dollars is a whole number of millionths: finer prices are given for more units. */

@@ -9,6 +9,8 @@ import type { DatasetReport } from './datasets.ts'
 export type GatewayErrorCode =
   | 'batch_not_found'
   | 'body_too_large'
+  | 'budget_exceeded'
+  | 'budget_not_found'
   | 'conflict'
   | 'connection_unconfigured'
   | 'credentials_required'
@@ -39,6 +41,7 @@ export type GatewayErrorCode =
   | 'model_not_deployed'
   | 'model_not_found'
   | 'permission_denied'
+  | 'price_unknown'
   | 'provider_authentication_failed'
   | 'provider_error'
   | 'provider_invalid_answer'
@@ -102,14 +105,25 @@ export interface ProviderDetails {
 /** What is wrong with a dataset: the first errors, and how many there are. */
 export type DatasetDetails = Pick<DatasetReport, 'problems' | 'problem_counts' | 'errors' | 'warnings'>
 
-/** The body of every error answer. `tunegate` is there only when a provider had its say, or a dataset was refused. */
+/** Which limit a job would go beyond, in dollars. Of a budget for everything no one is told how much others have used. */
+export interface BudgetDetails {
+  /** The budget's or the batch's id; null: the job's own `budget_limit`. */
+  budget: string | null
+  limit_usd: number
+  spent_usd: number | null
+  reserved_usd: number | null
+  /** The high figure of what the job is estimated to cost. */
+  estimate_usd: number
+}
+
+/** The body of every error answer. `tunegate` is there only when a provider had its say, a dataset was refused, or a budget is at its end. */
 export interface ErrorBody {
   error: {
     message: string
     type: ErrorType
     param: string | null
     code: ErrorCode | null
-    tunegate?: ProviderDetails | DatasetDetails
+    tunegate?: ProviderDetails | DatasetDetails | BudgetDetails
   }
 }
 
@@ -127,6 +141,7 @@ export interface ApiErrorOptions {
 
 const TYPE_OF_STATUS: Record<number, ErrorType> = {
   401: 'authentication_error',
+  402: 'insufficient_quota',
   403: 'permission_error',
   404: 'not_found_error',
   409: 'conflict_error',

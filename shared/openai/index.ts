@@ -1,4 +1,5 @@
 /** The wire we speak: OpenAI's objects, requests, errors, paging and event streams. */
+export * from './budgets.ts'
 export * from './bytes.ts'
 export * from './datasets.ts'
 export * from './errors.ts'

@@ -215,8 +215,13 @@ export interface JobObject<Method = unknown> {
     estimate: JobEstimate | null
     /** Why there is no estimate. */
     estimate_missing: string | null
-    /** What the provider says it trained, at the price of the estimate; null until then, and where either is not known. */
+    /** What all attempts have cost: what providers say they trained, at the prices of the estimates. Null until the job is over, and where any of it is not known. */
     cost_usd: number | null
+    /** Set aside in budgets for the attempt under way: the high figure of its estimate. */
+    reserved_usd: number
+    budget_limit_usd: number | null
+    /** The gateway key that asked for it. */
+    key_id: string | null
     /** Where its end is told, beside the owner's endpoints. */
     webhook_url: string | null
   }
@@ -234,6 +239,8 @@ export interface JobAttempt {
   /** `open` while it lasts, then the job's own end, or why the next provider had its turn. */
   outcome: string
   error: { code: string; message: string; param: string | null } | null
+  /** Null while it lasts, and where it is not known. */
+  cost_usd: number | null
 }
 
 /** Metric names are OpenAI's own: `step`, `train_loss`, `valid_loss`… */
@@ -263,6 +270,15 @@ export interface ModelObject {
   /** Unix seconds. */
   created: number
   owned_by: string
+  /** Only of tunes. */
+  tunegate?: {
+    provider: string
+    connection: string
+    base_model: string
+    fine_tuning_job_id: string
+    /** From when on its provider serves neither the base model nor its tunes; null where no date is known. */
+    retires_at: number | null
+  }
 }
 
 export interface List<T> {

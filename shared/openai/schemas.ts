@@ -4,6 +4,7 @@
  * @module
  */
 import * as z from 'zod'
+import { usdLimit } from './budgets.ts'
 import { declarationFields } from './datasets.ts'
 import { UPLOAD_PURPOSES } from './objects.ts'
 import { pageQuery } from './paging.ts'
@@ -97,6 +98,19 @@ export type RequestCredentials = Pick<Routing, RequestCredential>
 export const ROUTING_FIELDS = Object.keys(routingFields) as readonly (keyof Routing)[]
 export const CREDENTIAL_FIELDS = Object.keys(credentialFields) as readonly RequestCredential[]
 
+/** Dollars that all attempts together may cost; `max_cost_usd` is the same by another name. */
+const spendingFields = { budget_limit: usdLimit.optional(), max_cost_usd: usdLimit.optional() }
+interface Limited {
+  budget_limit?: number | undefined
+  max_cost_usd?: number | undefined
+}
+const isOneLimit = ({ budget_limit, max_cost_usd }: Limited) =>
+  budget_limit === undefined || max_cost_usd === undefined
+const TWO_LIMITS = { path: ['max_cost_usd'], message: 'is another name of budget_limit: give one of them' }
+/** In dollars. */
+export const budgetLimitOf = ({ budget_limit, max_cost_usd }: Limited): number | null =>
+  budget_limit ?? max_cost_usd ?? null
+
 export const jobRequest = z
   .strictObject({
     model: z.string().min(1).max(256),
@@ -117,8 +131,10 @@ export const jobRequest = z
     provider_options: z.record(z.string(), z.record(z.string(), z.unknown())).optional(),
     /** Where the job's end is told. */
     webhook_url: webhookUrl.nullish(),
+    ...spendingFields,
     ...routingFields,
   })
+  .refine(isOneLimit, TWO_LIMITS)
   .refine(body => !(body.method && body.hyperparameters), {
     path: ['hyperparameters'],
     message:
@@ -154,7 +170,9 @@ export const batchRequest = z
     grid: grid.optional(),
     /** Jobs under way at once. */
     max_parallel: z.int().min(1).max(MOST_IN_BATCH).default(4),
+    ...spendingFields,
   })
+  .refine(isOneLimit, TWO_LIMITS)
   .refine(
     ({ jobs, request, grid }) => (jobs === undefined) === (request !== undefined && grid !== undefined),
     {

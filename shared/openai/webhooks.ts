@@ -11,6 +11,10 @@ export const WEBHOOK_EVENT_TYPES = [
   'fine_tuning.job.succeeded',
   'fine_tuning.job.failed',
   'fine_tuning.job.cancelled',
+  'tunegate.job.attempt_failed',
+  'tunegate.job.overdue',
+  'tunegate.budget.alert',
+  'tunegate.model.retiring',
 ] as const
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number]
 

@@ -14,6 +14,13 @@ const baseOfTune = (name: string): string => {
   return parts.length > 3 ? parts.slice(0, -3).join(':') : (parts[0] ?? name)
 }
 
+/** The day from which on a provider serves neither a model nor its tunes: `YYYY-MM-DD`, or null where none is known. */
+export const servedUntil = (provider: string, model: string): string | null => {
+  const base = baseModelOf(provider, model)
+  const models = PROVIDERS[provider]?.capabilities.models
+  return models?.find(({ names }) => names.includes(base))?.servedUntil ?? null
+}
+
 /**
  * The base model behind a name: of a tune, a checkpoint, an alias (`gpt-4.1-mini` → `gpt-4.1-mini-2025-04-14`), or behind a path or an ARN.
  * A name that nothing is known of stays as it is.

@@ -11,6 +11,7 @@ import {
   ProviderFault,
   reconnect,
 } from '../providers/index.ts'
+import { hostedBy } from './hosting.ts'
 import { MODELS, type ModelDeployment, type ModelRecord } from './records.ts'
 import { forgetModel, registerAlias, untilGone } from './registry.ts'
 
@@ -33,7 +34,12 @@ const record = async (
     native === null || native.status === 'deleted'
       ? null
       : { ...native, created_at: model.deployment?.created_at ?? nowSeconds(context) }
-  const updated = await MODELS.update(context.platform.store, model.name, value => ({ ...value, deployment }))
+  const now = nowSeconds(context)
+  const updated = await MODELS.update(context.platform.store, model.name, value => {
+    const hosting = hostedBy(value, deployment, now)
+    const isNews = JSON.stringify(hosting) !== JSON.stringify(value.hosting ?? [])
+    return { ...value, deployment, ...(isNews && { hosting, due_at: now }) }
+  })
   forgetModel(context, model.name)
   if (deployment) await registerAlias(context, model, deployment.model)
   return updated ?? { ...model, deployment }

@@ -2,9 +2,11 @@
  * The registry of tuned models. See `docs/storage.md`.
  * @module
  */
+import type { Context } from '../context.ts'
 import type { ModelObject } from '../openai/index.ts'
-import { collection } from '../platform/index.ts'
-import type { NativeDeployment } from '../providers/index.ts'
+import { collection, dueEntry } from '../platform/index.ts'
+import { type NativeDeployment, servedUntil } from '../providers/index.ts'
+import type { HostingPeriod } from './hosting.ts'
 
 export interface ModelRecord {
   /** What callers say. */
@@ -25,6 +27,12 @@ export interface ModelRecord {
   created_at: number
   /** A tombstone: the name stays its owner's. */
   deleted_at: number | null
+  /** What of its deployments is still to be entered in the ledger. */
+  hosting?: HostingPeriod[]
+  /** The date its retirement was last told of, and how many days ahead. */
+  retirement_told?: { on: string; days: number[] }
+  /** Unix seconds: when its hosting and its retirement are looked at; null: never again. */
+  due_at?: number | null
 }
 
 export interface ModelDeployment extends NativeDeployment {
@@ -32,7 +40,7 @@ export interface ModelDeployment extends NativeDeployment {
   created_at: number
 }
 
-export const MODELS = collection<ModelRecord, 'owner'>('model', model => model.name, {
+export const MODELS = collection<ModelRecord, 'owner' | 'due'>('model', model => model.name, {
   // Checkpoints are callable, but listed with their job only, as at OpenAI.
   owner: {
     slot: 'a',
@@ -41,11 +49,25 @@ export const MODELS = collection<ModelRecord, 'owner'>('model', model => model.n
         ? { partition: model.owner, sort: `${String(model.created_at).padStart(12, '0')}#${model.name}` }
         : undefined,
   },
+  due: { slot: 'b', entry: ({ name, due_at = null }) => dueEntry(due_at, name) },
 })
 
-export const toModelObject = ({ name, created_at, owner }: ModelRecord): ModelObject => ({
-  id: name,
-  object: 'model',
-  created: created_at,
-  owned_by: owner,
-})
+/** The provider a model is at. */
+export const providerOf = ({ config }: Pick<Context, 'config'>, { connection }: ModelRecord): string =>
+  config.connections[connection]?.provider ?? ''
+
+export const toModelObject = (context: Pick<Context, 'config'>, model: ModelRecord): ModelObject => {
+  const { name, created_at, owner, connection, base_model, job } = model
+  const provider = providerOf(context, model)
+  const on = servedUntil(provider, base_model)
+  return {
+    id: name,
+    object: 'model',
+    created: created_at,
+    owned_by: owner,
+    tunegate: {
+      ...{ provider, connection, base_model, fine_tuning_job_id: job },
+      retires_at: on === null ? null : Date.parse(on) / 1000,
+    },
+  }
+}

@@ -13,6 +13,7 @@ import {
   reconnect,
   useObjection,
 } from '../providers/index.ts'
+import { hostedBy } from './hosting.ts'
 import { MODELS, type ModelRecord, toModelObject } from './records.ts'
 
 /** A name without a record is looked up again soon: it may be tuned in a moment. */
@@ -48,7 +49,9 @@ export const forgetModel = (context: Context, name: string): void => cacheOf(con
 
 /** Enters a model that a job has made. Doing it again changes nothing. */
 export const registerModel = async (context: Context, model: ModelRecord): Promise<void> => {
-  await MODELS.create(context.platform.store, model)
+  // A checkpoint's end is its job's model's.
+  const due_at = model.kind === 'model' ? nowSeconds(context) : null
+  await MODELS.create(context.platform.store, { ...model, due_at })
   forgetModel(context, model.name)
   await registerAlias(context, model, model.native)
 }
@@ -58,7 +61,8 @@ export const registerModel = async (context: Context, model: ModelRecord): Promi
  */
 export const registerAlias = async (context: Context, model: ModelRecord, name: string): Promise<void> => {
   if (name === model.name) return
-  await MODELS.create(context.platform.store, { ...model, name, kind: 'alias', alias_of: model.name })
+  const own = { name, kind: 'alias', alias_of: model.name, due_at: null } as const
+  await MODELS.create(context.platform.store, { ...model, ...own, hosting: [] })
   forgetModel(context, name)
 }
 
@@ -108,13 +112,13 @@ export const listModels = async (context: Context, owner: string): Promise<Model
     MODELS.list(context.platform.store, 'owner', owner, { limit: MOST_LISTED }),
   ])
   const usable = own.items.filter(model => !useObjection(context, useOf(context, model, [model.name])))
-  return [...offered, ...usable.map(toModelObject)]
+  return [...offered, ...usable.map(model => toModelObject(context, model))]
 }
 
 /** One model: the owner's tune, or a base model of the default connection. */
 export const getModel = async (context: Context, owner: string, name: string): Promise<ModelObject> => {
   const tuned = await findTunedModel(context, owner, name)
-  if (tuned) return toModelObject(tuned)
+  if (tuned) return toModelObject(context, tuned)
   const base = (await listModels(context, owner)).find(({ id }) => id === name)
   if (!base) throw noSuchModel(name)
   return base
@@ -137,6 +141,12 @@ export const deleteModel = async (context: Context, owner: string, name: string)
   // A deployment outlives its model, and is billed: it goes first.
   if (model.deployment) await untilGone(provider.deployments?.delete(channel, model.deployment.id))
   await untilGone(provider.models.delete(channel, model.native))
-  await MODELS.update(context.platform.store, name, value => ({ ...value, deleted_at: nowSeconds(context) }))
+  const now = nowSeconds(context)
+  await MODELS.update(context.platform.store, name, value => ({
+    ...value,
+    deleted_at: now,
+    hosting: hostedBy(value, null, now),
+    due_at: now,
+  }))
   cacheOf(context).delete(name)
 }

@@ -63,7 +63,7 @@ const epochsOf = ({ epochs, rule }: EstimateInput): JobEstimate['epochs'] =>
 const priceMissing = ({ provider, model }: EstimateInput, unit: string) =>
   `No price of '${provider}' for '${model}' by the ${unit.replace('_', ' ')} is known; \`prices\` in tunegate.config.ts takes one.`
 
-const BY_THE_HOUR =
+export const BY_THE_HOUR =
   'Reinforcement fine-tuning is billed by the hour of training, and how many it takes is not known.'
 
 /** What a job trains, and what that costs. @param own prices of the deployment, which go first */

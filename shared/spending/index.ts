@@ -1,4 +1,10 @@
-/** Spending: prices, and what things cost by them. */
+/** Spending: prices, what things cost by them, what has been spent, and how much may be. */
+export * from './accounts.ts'
+export * from './budgets.ts'
+export * from './calendar.ts'
+export * from './charges.ts'
+export * from './costs.ts'
 export * from './estimate.ts'
-export { costOf } from './money.ts'
+export * from './ledger.ts'
+export { costOf, sum, toMicros, toUsd } from './money.ts'
 export { findPrice, type PriceRow } from './prices.ts'

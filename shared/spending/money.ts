@@ -7,7 +7,10 @@
 const MILLION = 1_000_000
 
 /** Dollars as whole millionths; prices have no finer ones (`defineConfig` sees to it). */
-const toMicros = (usd: number): bigint => BigInt(Math.round(usd * MILLION))
+export const toMicros = (usd: number): number => Math.round(usd * MILLION)
+export const toUsd = (micros: number): number => micros / MILLION
+
+export const sum = (amounts: readonly number[]): number => amounts.reduce((total, each) => total + each, 0)
 
 /** A price: so many dollars for so many units. */
 export interface UnitPrice {
@@ -20,6 +23,6 @@ export interface UnitPrice {
 export const costOf = (units: number, { usd, per }: UnitPrice): number => {
   const parts = BigInt(per)
   // Twice the amount, plus one part, halved: half up.
-  const micros = (2n * BigInt(units) * toMicros(usd) + parts) / (2n * parts)
-  return Number(micros) / MILLION
+  const micros = (2n * BigInt(units) * BigInt(toMicros(usd)) + parts) / (2n * parts)
+  return toUsd(Number(micros))
 }

@@ -6,9 +6,11 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { listDue } from '../platform/index.ts'
 import { isOutOfReach } from '../providers/index.ts'
+import { announceOverdue } from './announce.ts'
 import { close, settlePast } from './close.ts'
 import { tell } from './events.ts'
 import { syncEvents } from './feed.ts'
+import { settleSpending } from './funds.ts'
 import { retryAfter } from './pace.ts'
 import { leaseFor, place } from './place.ts'
 import { isTerminal, JOBS, type JobRecord } from './records.ts'
@@ -36,6 +38,7 @@ export type Finding = 'done' | 'away'
 const flagOverdue = async (context: Context, job: JobRecord): Promise<void> => {
   const now = nowSeconds(context)
   if (job.is_overdue || job.deadline_at === null || now <= job.deadline_at) return
+  await announceOverdue(context, job, job.deadline_at)
   let isMine = false
   const flagged = await JOBS.update(context.platform.store, job.id, value => {
     isMine = !value.is_overdue && !isTerminal(value.status)
@@ -58,6 +61,7 @@ const watch = async (context: Context, job: JobRecord): Promise<Finding> => {
       await cancelNative(context, asked, await connectionOf(context, asked))
     await syncEvents(context, asked)
     await settlePast(context, asked)
+    await settleSpending(context, (await JOBS.get(context.platform.store, job.id))?.value ?? asked)
     return 'done'
   } catch (error) {
     if (!isOutOfReach(error)) throw error

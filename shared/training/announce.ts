@@ -27,6 +27,34 @@ export const announce = async (context: Context, job: JobRecord): Promise<void> 
   })
 }
 
+/** Tells that a job has outlived its deadline. @param at Unix seconds: the deadline */
+export const announceOverdue = (context: Context, job: JobRecord, at: number): Promise<void> =>
+  emit(context, job.owner, {
+    type: 'tunegate.job.overdue',
+    subject: job.id,
+    at,
+    data: { id: job.id, deadline_at: at, status: job.status },
+  })
+
+/** Tells that an attempt has come to nothing: where a provider had had the job, or it goes on at another place. @param index of the attempt, from 0 */
+export const announceAttempt = async (context: Context, job: JobRecord, index: number): Promise<void> => {
+  const past = job.past[index]
+  const next = job.past[index + 1] ?? job
+  if (!past || (past.native_id === null && past.connection === next.connection)) return
+  await emit(context, job.owner, {
+    type: 'tunegate.job.attempt_failed',
+    subject: `${job.id}/${index}`,
+    at: past.ended_at,
+    data: {
+      id: job.id,
+      attempt: index + 1,
+      connection: past.connection,
+      outcome: past.verdict,
+      next_connection: next.connection,
+    },
+  })
+}
+
 /** {@link announce} at once. What fails here is done when the job is closed. */
 export const announceEnd = (context: Context, job: JobRecord): Promise<void> =>
   announce(context, job).catch(() => undefined)

@@ -9,6 +9,7 @@ import {
   ApiError,
   type BatchRequest,
   badRequest,
+  budgetLimitOf,
   CREDENTIAL_FIELDS,
   type Grid,
   type JobRequest,
@@ -17,12 +18,13 @@ import {
   notFound,
 } from '../openai/index.ts'
 import { collection, dueEntry, listDue, type Page, type PageQuery } from '../platform/index.ts'
+import { sum, toMicros, toUsd } from '../spending/index.ts'
 import { type Best, bestOf, byBest } from './compare.ts'
 import { commandJob, findJob } from './jobs.ts'
 import { jobMetrics } from './metrics.ts'
 import { retryAfter } from './pace.ts'
 import { methodOf, planJob } from './plan.ts'
-import { isTerminal, JOBS, type JobRecord } from './records.ts'
+import { isTerminal, JOBS, type JobRecord, toJobObject } from './records.ts'
 import { submitJob } from './submit.ts'
 
 type Values = Record<string, string | number>
@@ -45,6 +47,10 @@ export interface BatchRecord {
   finished_at: number | null
   status: 'running' | 'cancelling' | 'completed' | 'cancelled'
   max_parallel: number
+  /** The gateway key that asked for it. */
+  key: string | null
+  /** Dollars that all its jobs together may cost. */
+  budget_limit: number | null
   entries: Entry[]
   /** Whose allow-lists hold for its jobs, which are planned anew when they are started; absent in older batches. */
   caller?: Caller | undefined
@@ -147,6 +153,8 @@ export const createBatch = async (
     finished_at: null,
     status: 'running',
     max_parallel: request.max_parallel,
+    key: context.caller?.key ?? null,
+    budget_limit: budgetLimitOf(request),
     entries,
     caller: context.caller,
     due_at: now,
@@ -184,6 +192,8 @@ const startNext = async (context: Context, batch: BatchRecord): Promise<BatchRec
     if (state !== 'waiting' || room <= 0) continue
     room--
     const entry = await start(context, batch, index, request)
+    // What runs may yet cost less than was set aside for it.
+    if (entry.error?.code === 'budget_exceeded' && isAnyUnderWay(current, jobs)) break
     current =
       (await BATCHES.update(context.platform.store, batch.id, value => ({
         ...value,
@@ -192,6 +202,13 @@ const startNext = async (context: Context, batch: BatchRecord): Promise<BatchRec
   }
   return current
 }
+
+/** Whether a job of the batch is not over, or was started just now. */
+const isAnyUnderWay = ({ entries }: BatchRecord, jobs: ReadonlyMap<number, JobRecord>) =>
+  entries.some(({ state }, index) => {
+    const job = jobs.get(index)
+    return state === 'started' && (!job || !isTerminal(job.status) || !job.is_accounted)
+  })
 
 const start = async (
   context: Context,
@@ -203,6 +220,9 @@ const start = async (
     await submitJob({ ...context, caller: batch.caller }, batch.owner, request, {
       isAsync: true,
       id: jobIdOf(batch, index),
+      key: batch.key,
+      batchLimit:
+        batch.budget_limit === null ? null : { batch: batch.id, micros: toMicros(batch.budget_limit) },
     })
     return { state: 'started', error: null }
   } catch (error) {
@@ -305,6 +325,10 @@ export interface BatchObject {
   finished_at: number | null
   status: BatchRecord['status']
   max_parallel: number
+  budget_limit_usd: number | null
+  /** What its jobs have cost; those that are not over, or whose cost is not known, are only counted. */
+  cost_usd: number
+  cost_unknown: number
   counts: {
     total: number
     waiting: number
@@ -333,8 +357,12 @@ const toObject = async (context: Context, batch: BatchRecord): Promise<BatchObje
   })
   const count = (...statuses: string[]) => rows.filter(({ status }) => statuses.includes(status)).length
   const { id, name, created_at, finished_at, status, max_parallel } = batch
+  const known = [...jobs.values()].flatMap(job => toJobObject(job).tunegate.cost_usd ?? [])
   return {
     ...{ id, object: 'fine_tuning.batch' as const, name, created_at, finished_at, status, max_parallel },
+    budget_limit_usd: batch.budget_limit,
+    cost_usd: toUsd(sum(known.map(toMicros))),
+    cost_unknown: jobs.size - known.length,
     counts: {
       total: rows.length,
       waiting: count('waiting'),

@@ -7,6 +7,7 @@ import { isOutOfReach, reconnect } from '../providers/index.ts'
 import { announce } from './announce.ts'
 import { tell } from './events.ts'
 import { syncEvents } from './feed.ts'
+import { settleSpending } from './funds.ts'
 import { retryAfter } from './pace.ts'
 import { isOnOwnCredentials, isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
 
@@ -41,7 +42,14 @@ export const settlePast = async (context: Context, job: JobRecord): Promise<bool
       await JOBS.update(context.platform.store, job.id, value => ({
         ...value,
         past: value.past.map((each, at) =>
-          at === index ? { ...each, is_unsettled: false, native_id: found?.id ?? each.native_id } : each,
+          at === index
+            ? {
+                ...each,
+                is_unsettled: false,
+                native_id: found?.id ?? each.native_id,
+                found: found ? { status: found.status, trainedTokens: found.trainedTokens } : null,
+              }
+            : each,
         ),
       }))
     } catch (error) {
@@ -58,10 +66,11 @@ export const close = async (context: Context, job: JobRecord): Promise<void> => 
   await announce(context, job)
   await syncEvents(context, job)
   const isSettled = await settlePast(context, job)
-  const fresh = (await JOBS.get(context.platform.store, job.id))?.value ?? job
-  const isWhole = fresh.native_id === null || fresh.feed.is_complete || isOnOwnCredentials(fresh)
   // By our own clock: the provider's word of when it was over may be anything.
   const isOld = now > (job.polled_at ?? job.created_at) + LONGEST_CLOSING
+  const found = (await JOBS.get(context.platform.store, job.id))?.value ?? job
+  const fresh = await settleSpending(context, found, isOld)
+  const isWhole = fresh.native_id === null || fresh.feed.is_complete || isOnOwnCredentials(fresh)
   const isOver = (isSettled && isWhole) || isOld
   await JOBS.update(context.platform.store, job.id, value =>
     value.stage !== 'closing'

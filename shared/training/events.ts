@@ -28,7 +28,11 @@ export interface Saying {
 }
 
 /** Writes what the gateway itself has to say about a job. */
-export const tell = async (context: Context, job: JobRecord, said: readonly Saying[]): Promise<void> => {
+export const tell = async (
+  context: Context,
+  job: Pick<JobRecord, 'id'>,
+  said: readonly Saying[],
+): Promise<void> => {
   const now = context.platform.clock.now()
   const records = said.map(
     ({ level, message, data = {} }): EventRecord => ({

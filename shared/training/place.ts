@@ -16,7 +16,8 @@ import {
   ProviderFault,
 } from '../providers/index.ts'
 import { delayBefore } from '../transport.ts'
-import type { Saying } from './events.ts'
+import { type Saying, tell } from './events.ts'
+import { setAside, settleSpending } from './funds.ts'
 import { retryAfter } from './pace.ts'
 import { checkRequest, fittingMetadata } from './plan.ts'
 import { isOnOwnCredentials, JOBS, type JobRecord, labelOf, type Verdict } from './records.ts'
@@ -162,6 +163,10 @@ const attempt = async (
   if (taken) return taken
   if (mayTurnUp(context, found)) throw new NotYetKnown()
   const { asked, notes } = submissionOf(found, connection)
+  // What earlier attempts have given back is there for this one.
+  await settleSpending(context, found)
+  const funded = await setAside(context, found, to => change(context, found, to))
+  await tell(context, found, funded.notes)
   const { trainingFile, validationFile, losses } = await bringDatasets(
     context,
     found,

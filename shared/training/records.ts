@@ -4,6 +4,7 @@
  */
 import type { Context } from '../context.ts'
 import {
+  budgetLimitOf,
   type JobEstimate,
   type JobEvent,
   type JobObject,
@@ -16,7 +17,8 @@ import {
 } from '../openai/index.ts'
 import { collection, dueEntry, toBase62 } from '../platform/index.ts'
 import { type Connection, type NativeJob, nativeKey } from '../providers/index.ts'
-import { costOf } from '../spending/index.ts'
+import { type AccountRef, toUsd } from '../spending/index.ts'
+import { chargeOfCurrent, chargeOfPast, costOfJob } from './charges.ts'
 
 /** The request without what chose the provider: its keys are never stored. */
 export type StoredRequest = Omit<JobRequest, keyof Routing>
@@ -33,10 +35,25 @@ export interface Target {
 }
 
 /** Why an attempt at one provider came to its end. Only `data` is the caller's own to mend. */
-export type Verdict = 'capacity' | 'quota' | 'outage' | 'policy' | 'data' | 'cancelled'
+export type Verdict = 'capacity' | 'quota' | 'outage' | 'policy' | 'budget' | 'data' | 'cancelled'
+
+/** What an attempt has set aside, and in which accounts. */
+export interface Reservation {
+  /** Millionths: the high figure of its estimate; 0 where there is none and that is allowed. */
+  micros: number
+  accounts: AccountRef[]
+}
+
+/** What an attempt means for accounts and ledger. */
+interface Spending {
+  /** Null until it has been set aside. */
+  reservation: Reservation | null
+  /** Whether its end has been entered everywhere. */
+  is_accounted: boolean
+}
 
 /** An attempt that is over. The one under way is the job's record itself. */
-export interface PastAttempt extends Omit<Target, 'estimate'> {
+export interface PastAttempt extends Omit<Target, 'estimate'>, Spending {
   native_id: string | null
   /** Unix seconds. */
   started_at: number
@@ -45,6 +62,8 @@ export interface PastAttempt extends Omit<Target, 'estimate'> {
   error: JobObject['error']
   /** Whether the provider may still turn out to have created the job; what turns up is cancelled. */
   is_unsettled: boolean
+  /** As what it turned up after all. */
+  found: Pick<NativeJob, 'status' | 'trainedTokens'> | null
 }
 
 /**
@@ -52,9 +71,15 @@ export interface PastAttempt extends Omit<Target, 'estimate'> {
  */
 export type Stage = 'placing' | 'watching' | 'closing' | 'over'
 
-export interface JobRecord extends Target {
+export interface JobRecord extends Target, Spending {
   id: string
   owner: string
+  /** The gateway key that asked for it; null where none did. */
+  key: string | null
+  /** The limit of the batch it is of, if that has one. */
+  batch_limit: { batch: string; micros: number } | null
+  /** Whether it has cost more than its `budget_limit`. */
+  is_over_limit: boolean
   /** Unix seconds. */
   created_at: number
   request: StoredRequest
@@ -106,8 +131,16 @@ export const newJob = (
   begun: Pick<
     JobRecord,
     'id' | 'owner' | 'created_at' | 'request' | 'drop_params' | 'method' | 'seed' | 'due_at' | 'deadline_at'
-  > & { targets: readonly [Target, ...Target[]] },
+  > &
+    Partial<Pick<JobRecord, 'key' | 'batch_limit' | 'reservation'>> & {
+      targets: readonly [Target, ...Target[]]
+    },
 ): JobRecord => ({
+  key: null,
+  batch_limit: null,
+  reservation: null,
+  is_accounted: false,
+  is_over_limit: false,
   ...begun,
   ...begun.targets[0],
   targets: [...begun.targets],
@@ -265,6 +298,7 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
       polled_at: job.polled_at,
       attempts: attemptsOf(job),
       is_overdue: job.is_overdue,
+      key_id: job.key,
       ...spendingOf(job),
       webhook_url: request.webhook_url ?? null,
     },
@@ -273,18 +307,17 @@ export const toJobObject = (job: JobRecord): JobObject<Method> => {
 
 /** Every attempt so far, the one under way last. */
 const attemptsOf = (job: JobRecord): JobObject['tunegate']['attempts'] => [
-  ...job.past.map(
-    ({ provider, connection, native_model, native_id, started_at, ended_at, verdict, error }) => ({
-      provider,
-      connection,
-      model: native_model,
-      native_id,
-      started_at,
-      ended_at,
-      outcome: verdict,
-      error,
-    }),
-  ),
+  ...job.past.map(past => ({
+    provider: past.provider,
+    connection: past.connection,
+    model: past.native_model,
+    native_id: past.native_id,
+    started_at: past.started_at,
+    ended_at: past.ended_at,
+    outcome: past.verdict,
+    error: past.error,
+    cost_usd: chargeOfPast(job, past).usd,
+  })),
   {
     provider: job.provider,
     connection: job.connection,
@@ -294,16 +327,9 @@ const attemptsOf = (job: JobRecord): JobObject['tunegate']['attempts'] => [
     ended_at: job.finished_at,
     outcome: isTerminal(job.status) ? job.status : 'open',
     error: job.error,
+    cost_usd: isTerminal(job.status) ? chargeOfCurrent(job).usd : null,
   },
 ]
-/** States whose work is billed: a cancelled job for what was trained until then (OpenAI, Azure). */
-const BILLED: readonly JobStatus[] = ['succeeded', 'cancelled']
-
-const costOfJob = ({ status, native }: JobRecord, price: JobEstimate['price']): number | null => {
-  const trained = native?.trainedTokens ?? null
-  if (!BILLED.includes(status) || trained === null || price?.unit !== 'training_token') return null
-  return costOf(trained, price)
-}
 
 /** What the job was estimated to cost, and what it did. */
 const spendingOf = (job: JobRecord) => {
@@ -313,7 +339,9 @@ const spendingOf = (job: JobRecord) => {
     estimated_cost_usd: estimate?.usd?.expected ?? null,
     estimate,
     estimate_missing: 'missing' in made ? made.missing : null,
-    cost_usd: costOfJob(job, estimate?.price ?? null),
+    cost_usd: isTerminal(job.status) ? costOfJob(job).usd : null,
+    reserved_usd: job.is_accounted || !job.reservation?.accounts.length ? 0 : toUsd(job.reservation.micros),
+    budget_limit_usd: budgetLimitOf(job.request),
   }
 }
 

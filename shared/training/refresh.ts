@@ -4,6 +4,7 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { adoptFile } from '../datasets/index.ts'
+import { budgetLimitOf } from '../openai/index.ts'
 import {
   type Connection,
   isOutOfReach,
@@ -12,10 +13,12 @@ import {
   reconnect,
 } from '../providers/index.ts'
 import { announceEnd } from './announce.ts'
+import { costOfJob } from './charges.ts'
 import { type Saying, tell } from './events.ts'
+import { settleSpending } from './funds.ts'
 import { noteFailure } from './health.ts'
 import { claimJob, isTerminal, JOBS, type JobRecord, labelOf } from './records.ts'
-import { type Turn, taken, turned, withNative } from './transitions.ts'
+import { type Turn, taken, turned, withLimit, withNative } from './transitions.ts'
 import { checkpointPage, registerTune, tuneName } from './tunes.ts'
 import { faultOf } from './verdicts.ts'
 
@@ -76,15 +79,28 @@ export const recordNative = async (
     before = value
     // A slower answer must not take a job back from its end, nor speak for an attempt that is over.
     if (isTerminal(value.status) || value.past.length !== job.past.length) return value
-    const told = withNative(value, native, now)
+    const told = withLimit(withNative(value, native, now))
     return next ? turned(told, next, now) : { ...told, result_files, fine_tuned_model }
   })
   if (!updated || updated === before) return updated ?? job
   if (updated.past.length > before.past.length && next) await tellTurn(context, before, updated, next)
   else if (!connection.provider.jobs.events) await tellChange(context, before, updated)
+  if (updated.is_over_limit && !before.is_over_limit) await tellOverLimit(context, updated)
   await announceEnd(context, updated)
-  return updated
+  if (!isTerminal(updated.status)) return updated
+  // What fails here is done when the job is closed.
+  return settleSpending(context, updated).catch(() => updated)
 }
+
+/** Says when a job has cost more than it may. Providers bill what is trained: it is not ended for that. */
+const tellOverLimit = (context: Context, job: JobRecord): Promise<void> =>
+  tell(context, job, [
+    {
+      level: 'warn',
+      message: `The job has cost $${costOfJob(job).usd}: more than its budget_limit of $${budgetLimitOf(job.request)}.`,
+      data: { alert: 'budget_limit' },
+    },
+  ])
 
 /** Tells that an attempt is over and where the job goes on. */
 export const tellTurn = async (
@@ -93,7 +109,8 @@ export const tellTurn = async (
   after: JobRecord,
   { verdict, error }: Pick<Turn, 'verdict' | 'error'>,
 ): Promise<void> => {
-  await noteFailure(context, before.connection)
+  // A place that was not asked has not failed.
+  if (verdict !== 'budget') await noteFailure(context, before.connection)
   const seconds = Math.max(0, (after.due_at ?? 0) - nowSeconds(context))
   await tell(context, after, [
     {

@@ -7,9 +7,18 @@ import { ApiError, type JobRequest } from '../openai/index.ts'
 import { ProviderFault, toAnswerError } from '../providers/index.ts'
 import { estimateForJob, expectedCost, expectedUsd } from './estimates.ts'
 import { type Saying, tell } from './events.ts'
+import { type Limits, limitsOf, releaseFunds, reservationAt, reserveFunds, unknownCostNote } from './funds.ts'
 import { leaseFor, place } from './place.ts'
 import { type Draft, methodOf, type Plan, planJob } from './plan.ts'
-import { isOnOwnCredentials, JOBS, type JobRecord, newJob, type Target, withoutRouting } from './records.ts'
+import {
+  isOnOwnCredentials,
+  JOBS,
+  type JobRecord,
+  newJob,
+  type Reservation,
+  type Target,
+  withoutRouting,
+} from './records.ts'
 import { ended } from './transitions.ts'
 
 const targetOf = async (context: Context, request: JobRequest, draft: Draft): Promise<Target> => ({
@@ -20,13 +29,53 @@ const targetOf = async (context: Context, request: JobRequest, draft: Draft): Pr
   estimate: await estimateForJob(context, request, draft),
 })
 
+/** Places that a job can pay for as things stand, and what it would set aside at the first; the others with the reason. */
+interface Affordable {
+  drafts: readonly [Draft, ...Draft[]]
+  targets: readonly [Target, ...Target[]]
+  reservation: Reservation
+  rejected: Plan['rejected']
+}
+
+/** Leaves out the places that no budget has room for. @throws {ApiError} 402 where none is left: the first one's reason */
+const affordable = async (
+  context: Context,
+  { drafts }: Plan,
+  targets: readonly Target[],
+  limits: Limits,
+): Promise<Affordable> => {
+  const found: { draft: Draft; target: Target; reservation: Reservation }[] = []
+  const refused: { connection: string; error: ApiError }[] = []
+  for (const [index, draft] of drafts.entries()) {
+    const target = targets[index]
+    if (!target) continue
+    const wanted = await reservationAt(context, limits, target)
+    if (wanted instanceof ApiError) refused.push({ connection: target.connection, error: wanted })
+    else found.push({ draft, target, reservation: wanted })
+  }
+  const [first, ...more] = found
+  if (!first) throw refused[0]?.error ?? new Error('A plan has a place.')
+  return {
+    drafts: [first.draft, ...more.map(({ draft }) => draft)],
+    targets: [first.target, ...more.map(({ target }) => target)],
+    reservation: first.reservation,
+    rejected: refused.map(({ connection, error }) => ({ connection, reason: error.message })),
+  }
+}
+
 const toRecord = (
   context: Context,
   owner: string,
   request: JobRequest,
   { training, validation }: Pick<Draft, 'training' | 'validation'>,
-  targets: readonly [Target, ...Target[]],
-  { id, dueAt }: { id: string; dueAt: number },
+  {
+    id,
+    dueAt,
+    ...parts
+  }: { id: string; dueAt: number; targets: readonly [Target, ...Target[]] } & Pick<
+    JobRecord,
+    'key' | 'batch_limit' | 'reservation'
+  >,
 ): JobRecord => {
   const now = nowSeconds(context)
   const deadline = request.deadline_seconds ?? context.config.jobs.deadline
@@ -43,14 +92,14 @@ const toRecord = (
     drop_params: request.drop_params ?? false,
     method: methodOf(request),
     seed: request.seed ?? null,
-    targets,
-    due_at: isOnOwnCredentials(targets[0]) ? null : dueAt,
+    ...parts,
+    due_at: isOnOwnCredentials(parts.targets[0]) ? null : dueAt,
     deadline_at: deadline === null ? null : now + deadline,
   })
 }
 
 /** What the caller should know of the choice. */
-const notes = ({ drafts, rejected, isAuto }: Plan, targets: readonly Target[]): Saying[] => [
+const notes = ({ isAuto, rejected }: Plan, { drafts, targets, ...left }: Affordable): Saying[] => [
   ...(isAuto
     ? [
         {
@@ -63,11 +112,14 @@ const notes = ({ drafts, rejected, isAuto }: Plan, targets: readonly Target[]): 
               exact: isExact,
               expected_usd: expectedUsd(targets[index]?.estimate),
             })),
-            rejected,
+            rejected: [...rejected, ...left.rejected],
           },
         },
       ]
-    : []),
+    : left.rejected.map(({ connection, reason }) => ({
+        level: 'warn' as const,
+        message: `Not tried at ${connection}: ${reason}`,
+      }))),
   ...drafts.flatMap(({ warnings }) => warnings.map(message => ({ level: 'warn' as const, message }))),
 ]
 
@@ -95,10 +147,16 @@ const refusal = (job: JobRecord, error: unknown): unknown => {
   return new ApiError({ ...last, message: `${last.message} Before that it was refused by ${earlier}.` })
 }
 
+/** Leaves nothing of a job: its money first, while its record still says where that is. */
+const erase = async (context: Context, job: JobRecord): Promise<void> => {
+  await releaseFunds(context, job)
+  await JOBS.delete(context.platform.store, job.id)
+}
+
 /** Leaves no job of one that was refused, unless a provider may still turn out to have it. */
 const remove = async (context: Context, job: JobRecord): Promise<void> => {
   const { store } = context.platform
-  if (!job.past.some(({ is_unsettled }) => is_unsettled)) return JOBS.delete(store, job.id)
+  if (!job.past.some(({ is_unsettled }) => is_unsettled)) return erase(context, job)
   const error = { code: 'submission_failed', message: 'No provider has taken the job.', param: null }
   await JOBS.update(store, job.id, value => ended(value, error, nowSeconds(context)))
 }
@@ -108,6 +166,9 @@ export interface Submission {
   isAsync?: boolean
   /** The id it is to have: a job of that id that is there already is left as it is. A new one unless given. */
   id?: string
+  /** The gateway key that asked for it; the caller's unless given. */
+  key?: string | null
+  batchLimit?: JobRecord['batch_limit']
 }
 
 /**
@@ -118,7 +179,12 @@ export const submitJob = async (
   context: Context,
   owner: string,
   request: JobRequest,
-  { isAsync = false, id: given = context.ids?.next('ftjob-') }: Submission = {},
+  {
+    isAsync = false,
+    id: given = context.ids?.next('ftjob-'),
+    key = context.caller?.key ?? null,
+    batchLimit: batch_limit = null,
+  }: Submission = {},
 ): Promise<JobRecord> => {
   const made = given === undefined ? undefined : (await JOBS.get(context.platform.store, given))?.value
   if (made) return made
@@ -126,27 +192,39 @@ export const submitJob = async (
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
   const { store, queue } = context.platform
   const now = nowSeconds(context)
-  const [first, ...more] = plan.drafts
-  if (!first) throw new Error('A plan has a place.')
+  const targets: Target[] = []
+  // One after the other: each may count, and the next may use what it counted.
+  for (const draft of plan.drafts) targets.push(await targetOf(context, request, draft))
+  const limits = await limitsOf(context, { owner, key, batch_limit, request })
+  const means = await affordable(context, plan, targets, limits)
+  const [first] = means.drafts
   const opened = first.connection
   // Credentials of a request are gone with it: such a job is placed at once or not at all.
   const isLater = isAsync && opened.name === opened.account
-  const target = (draft: Draft) => targetOf(context, request, draft)
-  const targets = [await target(first), ...(await Promise.all(more.map(target)))] as const
-  const dueAt = isLater ? now : now + leaseFor(context)
-  const job = toRecord(context, owner, request, first, targets, { id, dueAt })
+  const job = toRecord(context, owner, request, first, {
+    ...{ id, key, batch_limit, targets: means.targets, reservation: means.reservation },
+    // No one else begins with it until its money is there.
+    dueAt: now + leaseFor(context),
+  })
   if (!(await JOBS.create(store, job))) return (await JOBS.get(store, id))?.value ?? job
-  await tell(context, job, notes(plan, targets))
+  await reserveFunds(context, job).catch(async (error: unknown) => {
+    await erase(context, job)
+    throw error
+  })
+  await tell(context, job, [...notes(plan, means), ...unknownCostNote(limits, job)])
   if (isLater) {
+    const waiting = await JOBS.update(store, id, value =>
+      value.stage === 'placing' && value.sent_at === null ? { ...value, due_at: now } : value,
+    )
     await queue.enqueue({ type: 'job', id: job.id })
-    return job
+    return waiting ?? job
   }
   const { job: placed, placement } = await place(context, job, {
     isWaited: true,
     given: opened,
   }).catch(async (error: unknown) => {
     const left = (await JOBS.get(store, job.id))?.value
-    if (left?.sent_at === null && left.past.length === 0) await JOBS.delete(store, job.id)
+    if (left?.sent_at === null && left.past.length === 0) await erase(context, left)
     throw error
   })
   if (placement.kind === 'unknown') throw outcomeUnknown(placed, placement.fault)

@@ -2,8 +2,9 @@
  * How a job's record moves from one state to the next. Pure: time is given.
  * @module
  */
-import type { JobObject } from '../openai/index.ts'
+import { budgetLimitOf, type JobObject } from '../openai/index.ts'
 import type { NativeJob } from '../providers/index.ts'
+import { costOfJob } from './charges.ts'
 import { pollAfter } from './pace.ts'
 import { isOnOwnCredentials, isTerminal, type JobRecord, type Verdict } from './records.ts'
 
@@ -22,6 +23,13 @@ export const withNative = (job: JobRecord, native: NativeJob, now: number): JobR
     stage: isOver ? 'closing' : 'watching',
     due_at: isOver ? now : isOnOwnCredentials(job) ? null : now + pollAfter(now - job.started_at),
   }
+}
+
+/** The record with a note of it where the job has cost more than it may. */
+export const withLimit = (job: JobRecord): JobRecord => {
+  const limit = budgetLimitOf(job.request)
+  const { usd } = costOfJob(job)
+  return { ...job, is_over_limit: job.is_over_limit || (limit !== null && usd !== null && usd > limit) }
 }
 
 /** The record of a job that a provider has taken. An end that came at once is left to the next look: much follows from it. */
@@ -50,15 +58,17 @@ export const turned = (
 ): JobRecord => {
   const target = job.targets[next]
   if (!target) throw new Error(`There is no target ${next}.`)
-  const { provider, connection, account, native_model, native_id, started_at } = job
-  const ended = { provider, connection, account, native_model, native_id, started_at }
+  const { provider, connection, account, native_model, native_id, started_at, reservation } = job
+  const ended = { provider, connection, account, native_model, native_id, started_at, reservation }
+  const open = { is_unsettled: isUnsettled, is_accounted: false, found: null }
   return {
     ...job,
     ...target,
     target: next,
     stage: 'placing',
     status: 'queued',
-    past: [...job.past, { ...ended, ended_at: now, verdict, error, is_unsettled: isUnsettled }],
+    past: [...job.past, { ...ended, ended_at: now, verdict, error, ...open }],
+    reservation: null,
     native_id: null,
     native: null,
     sent_at: null,

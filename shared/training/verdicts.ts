@@ -21,6 +21,8 @@ const BY_CODE: Partial<Record<ErrorCode, Verdict>> = {
   feature_unsupported: 'policy',
   connection_unconfigured: 'policy',
   credentials_required: 'policy',
+  budget_exceeded: 'budget',
+  price_unknown: 'budget',
 }
 
 /** By the status of a refusal. Any other 4xx speaks of what was asked for. */

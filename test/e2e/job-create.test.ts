@@ -81,9 +81,13 @@ describe('fine_tuning.jobs.create', () => {
             ended_at: null,
             outcome: 'open',
             error: null,
+            cost_usd: null,
           },
         ],
         is_overdue: false,
+        key_id: expect.stringMatching(/^key_/),
+        budget_limit_usd: null,
+        reserved_usd: 0,
         webhook_url: null,
       },
     })

@@ -32,12 +32,19 @@ describe('models.retrieve', () => {
       object: 'model',
       owned_by: 'system',
     })
-    const { fine_tuned_model, organization_id } = await trained(client)
+    const { id, fine_tuned_model, organization_id } = await trained(client)
     expect(await client.models.retrieve(fine_tuned_model)).toEqual({
       id: fine_tuned_model,
       object: 'model',
       created: expect.any(Number),
       owned_by: organization_id,
+      tunegate: {
+        provider: 'openai',
+        connection: 'openai',
+        base_model: 'gpt-4.1-mini-2025-04-14',
+        fine_tuning_job_id: id,
+        retires_at: Date.UTC(2027, 0, 14) / 1000,
+      },
     })
   })
 

@@ -77,7 +77,11 @@ describe('an endpoint', () => {
       status: 404,
       code: 'webhook_endpoint_not_found',
     })
-    expect((await client.webhooks.eventTypes.list()).data).toEqual(ALL)
+    const own = ['job.attempt_failed', 'job.overdue', 'budget.alert', 'model.retiring']
+    expect((await client.webhooks.eventTypes.list()).data).toEqual([
+      ...ALL,
+      ...own.map(type => `tunegate.${type}`),
+    ])
   })
 
   it.each([

@@ -17,7 +17,7 @@ const MAY_ENTER: Record<string, readonly string[]> = {
   providers: ['openai', 'platform', 'credentials'],
   access: ['openai', 'platform', 'credentials'],
   datasets: ['openai', 'platform', 'providers'],
-  spending: ['openai', 'platform', 'providers'],
+  spending: ['openai', 'platform', 'providers', 'access'],
   serving: ['openai', 'platform', 'providers'],
   webhooks: ['openai', 'platform'],
   training: ['openai', 'platform', 'providers', 'datasets', 'spending', 'serving', 'webhooks'],

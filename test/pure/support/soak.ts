@@ -6,6 +6,7 @@ import { vi } from 'vitest'
 import { tick } from '../../../functions/schedule.ts'
 import { runTask } from '../../../functions/tasks.ts'
 import { commandJob, getJob, type JobRecord } from '../../../shared/training/index.ts'
+import { budget, wrongsIn as wrongsInBooks } from './money.ts'
 import { addDataset, ask, jobsIn, OWNER } from './placing.ts'
 import { type Account, createWorld, type Mood, type NativeJob, type World } from './world.ts'
 
@@ -82,6 +83,10 @@ export const soak = async (seed: number, count: number): Promise<SoakResult> => 
   const random = randomFrom(seed)
   const world = createWorld(['one', 'two', 'three'], { timeoutSeconds: 30 })
   await addDataset(world)
+  const books = [
+    await budget(world, { monthly_limit_usd: 1000, unknown_prices: 'allow' }),
+    await budget(world, { monthly_limit_usd: 0.75, scope: { type: 'owner' } }, OWNER),
+  ]
   // Everything that is left to chance follows from the seed.
   let ids = 0
   world.platform.ids = { next: prefix => `${prefix}${String(++ids).padStart(8, '0')}` }
@@ -187,6 +192,10 @@ export const soak = async (seed: number, count: number): Promise<SoakResult> => 
   const jobs = await jobsIn(world)
   result.jobs = jobs.length
   for (const { status } of jobs) result.ends[status] = (result.ends[status] ?? 0) + 1
+  // Workers that were overtaken may have left reservations: they are looked for now and then.
+  world.wait(7 * 3600)
+  await tick(world.process().context)
   result.wrongs = wrongsIn(world, jobs, known)
+  for (const each of books) result.wrongs.push(...(await wrongsInBooks(world, each)))
   return result
 }

@@ -49,6 +49,9 @@ const REFUSALS: Record<Mood, (() => Response) | undefined> = {
 
 const END_STATES = ['succeeded', 'failed', 'cancelled']
 
+/** Tokens that every job trains. */
+export const TRAINED = 1000
+
 const toObject = ({ id, status, label, model, error: reason }: NativeJob) => ({
   object: 'fine_tuning.job',
   id,
@@ -62,7 +65,7 @@ const toObject = ({ id, status, label, model, error: reason }: NativeJob) => ({
   result_files: [],
   seed: 1,
   status,
-  trained_tokens: null,
+  trained_tokens: status === 'succeeded' ? TRAINED : null,
   training_file: 'file-1',
   validation_file: null,
   metadata: label === undefined ? {} : { tunegate_job: label },
