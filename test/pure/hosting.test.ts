@@ -151,6 +151,43 @@ describe('bills after training: a deployment', () => {
     expect(data).toHaveLength(2)
   })
 
+  it('costs the same wherever a write of the schedule fails', async () => {
+    let failures = 0
+    for (let at = 1; at <= 60; at++) {
+      const bench = await start()
+      const { context, platform } = bench
+      const made = await createBudget(
+        context,
+        OWNER,
+        budgetRequest.parse({ scope: { type: 'owner' }, monthly_limit_usd: 30 * HOUR }),
+      )
+      const { put, putAll } = platform.store
+      let writes = 0
+      const mayFail = () => {
+        if (++writes !== at) return
+        failures++
+        throw new Error('the store is away')
+      }
+      platform.store.put = async (...args) => {
+        mayFail()
+        return put(...args)
+      }
+      platform.store.putAll = async (...args) => {
+        mayFail()
+        return putAll(...args)
+      }
+      await bench.hours(6)
+      platform.store.put = put
+      platform.store.putAll = putAll
+      await bench.hours(40)
+      await deleteDeployment(context, OWNER, bench.id)
+      await bench.hours(2)
+      expect([at, await sumOf(bench)]).toEqual([at, toUsd(toMicros(46 * HOUR))])
+      expect((await getBudget(context, OWNER, made.id)).spent_usd).toBe(toUsd(toMicros(46 * HOUR)))
+    }
+    expect(failures).toBeGreaterThan(20)
+  })
+
   it('goes on over the end of a month, in each month its part', async () => {
     const bench = await start()
     const { context, platform } = bench
