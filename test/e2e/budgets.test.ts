@@ -1,10 +1,12 @@
 /** Money over real HTTP, by the official client: budgets, limits, alerts, costs. */
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { BudgetObject, CostsPage } from '../../shared/openai/index.ts'
+import { type BudgetObject, type CostsPage, SCOPES } from '../../shared/openai/index.ts'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
 import { isOver, jobWhen, trained, uploaded } from './support/data.ts'
 
 const bench = useBench()
+/** A new owner, by a key that may set budgets. */
+const manager = () => bench.owner(undefined, SCOPES)
 
 interface Money {
   estimated_cost_usd: number
@@ -18,7 +20,7 @@ const moneyOf = (job: object): Money => (job as { tunegate: Money }).tunegate
 /** Of one job of a file as they are here. */
 let high: number
 beforeAll(async () => {
-  const { client } = await bench.owner()
+  const { client } = await manager()
   high = moneyOf(await trained(client)).estimate.usd.high
 })
 
@@ -43,7 +45,7 @@ const jobsOf = async ({ client }: Owner) => (await client.fineTuning.jobs.list()
 
 describe('a budget', () => {
   it('is made, read, listed, changed and deleted', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: 10, name: 'ours' })
     expect(made).toMatchObject({
       id: expect.stringMatching(/^budget_/),
@@ -73,9 +75,9 @@ describe('a budget', () => {
   })
 
   it('is not there for anyone else, but for the admin', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: 10 })
-    const stranger = await bench.owner()
+    const stranger = await manager()
     for (const [method, body] of [['GET'], ['POST', { monthly_limit_usd: 1 }], ['DELETE']] as const) {
       const call = { method, ...(body && { body }) }
       const theirs = await bench.raw(`/v1/budgets/${made.id}`, { ...call, key: stranger.key })
@@ -98,7 +100,7 @@ describe('a budget', () => {
     ['thresholds[0]', { thresholds: [0] }, 400],
     ['limit', { limit: 5 }, 400],
   ])('with a wrong %s is refused', async (param, fields, status) => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const error = await refusal(budgetFor(owner, { monthly_limit_usd: 1, ...fields }))
     expect([error.status, error.param]).toEqual([status, param])
   })
@@ -106,7 +108,7 @@ describe('a budget', () => {
 
 describe('a job', () => {
   it('within its budget is settled with what it has cost: the costs sum up to what the jobs say, beside what was estimated (users 15)', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: limit(3) })
     const first = await create(owner)
     expect(await seen(owner, made)).toMatchObject({ reserved_usd: high, spent_usd: 0 })
@@ -134,7 +136,7 @@ describe('a job', () => {
   })
 
   it('beyond it is a 402, and nothing of it is anywhere', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: half() })
     const { id } = await uploaded(owner.client)
     const [before, sent] = [bench.stored(), bench.watch()]
@@ -154,7 +156,7 @@ describe('a job', () => {
   })
 
   it('of two at once only one has room', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: limit(1) })
     await bench.set({ stepMs: 20 })
     const { id: training_file } = await uploaded(owner.client)
@@ -168,7 +170,7 @@ describe('a job', () => {
   })
 
   it('with a budget_limit of its own is refused beyond it', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     for (const name of ['budget_limit', 'max_cost_usd']) {
       expect(await refusal(create(owner, { [name]: half() }))).toMatchObject({
         status: 402,
@@ -182,7 +184,7 @@ describe('a job', () => {
   })
 
   it('of unknown price is refused, unless the budget lets it through', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: 100 })
     const wish = { provider: 'openai_compatible' }
     expect(await refusal(create(owner, wish))).toMatchObject({ status: 402, code: 'price_unknown' })
@@ -202,7 +204,7 @@ describe('a job', () => {
   })
 
   it('whose provider has no room falls back only to what can be paid for', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const made = await budgetFor(owner, { monthly_limit_usd: limit(1) })
     const { sandbox } = bench.stack
     const busy = () =>
@@ -224,7 +226,7 @@ describe('a job', () => {
 
 describe('an alert', () => {
   it('reaches a webhook, signed, once for each threshold', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const { receiver } = bench.stack.sandbox
     const { signing_secret } = (await owner.client.post('/webhook_endpoints', {
       body: { name: 'alerts', url: receiver.url('alerts'), event_types: ['tunegate.budget.alert'] },
@@ -260,13 +262,13 @@ describe('an alert', () => {
 
 describe('costs', () => {
   it("are an owner's own; the admin's are everyone's, or one owner's", async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const job = await trained(owner.client)
     await until(
       async () => (await costsOf(owner)).data.flatMap(({ results }) => results),
       ({ length }) => length > 0,
     )
-    const stranger = await bench.owner()
+    const stranger = await manager()
     expect((await costsOf(stranger)).data.flatMap(({ results }) => results)).toEqual([])
     const start = Math.floor(Date.now() / 1000) - 86_400
     const forbidden = await bench.raw(`/v1/costs?start_time=${start}&owner=${job.organization_id}`, {
@@ -285,7 +287,7 @@ describe('costs', () => {
   })
 
   it('come by the day, in pages', async () => {
-    const owner = await bench.owner()
+    const owner = await manager()
     const start_time = Math.floor(Date.now() / 1000) - 9 * 86_400
     const days: string[] = []
     for (let page: string | null | undefined; page !== null; ) {
@@ -308,7 +310,7 @@ describe('costs', () => {
     ['group_by', 'start_time=1700000000&group_by=user'],
     ['project_ids', 'start_time=1700000000&project_ids=x'],
   ])('with a wrong %s are refused', async (param, query) => {
-    const { key } = await bench.owner()
+    const { key } = await manager()
     const { status, error } = await bench.raw(`/v1/costs?${query}`, { key })
     expect([status, error.param]).toEqual([400, param])
   })

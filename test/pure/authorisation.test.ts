@@ -26,11 +26,12 @@ interface Things {
   jobDelivery: string
   delivery: string
   key: string
+  budget: string
 }
 const UNKNOWN: Things = {
   ...{ file: 'file-none', upload: 'upload_none', part: 'part_none', job: 'ftjob-none' },
   ...{ model: 'ft:none:x::none', batch: 'ftbatch-none', endpoint: 'whe_none', key: 'key_none' },
-  ...{ jobDelivery: 'whd_none', delivery: 'whd_none' },
+  ...{ jobDelivery: 'whd_none', delivery: 'whd_none', budget: 'budget_none' },
 }
 
 interface Row {
@@ -43,6 +44,8 @@ interface Row {
   own?: number
   /** What someone else gets who may call it. */
   stranger: 200 | 404 | 401
+  /** More than one caller may put an end to it: each gets a world of its own. */
+  isLast?: true
 }
 
 const data = (name: string) => {
@@ -61,6 +64,7 @@ const files: Pick<Row, 'scopes'> = { scopes: ['files'] }
 const jobs: Pick<Row, 'scopes'> = { scopes: ['jobs'] }
 const models: Pick<Row, 'scopes'> = { scopes: ['models'] }
 const admin: Pick<Row, 'scopes'> = { scopes: ['admin'] }
+const money: Pick<Row, 'scopes'> = { scopes: ['jobs', 'admin'] }
 /** The job is over, and OpenAI's models need no deployment: the owner is told that, and no one else anything. */
 const NO_USE = 400
 
@@ -68,6 +72,27 @@ const TABLE: Record<string, Row> = {
   'POST /v1/keys': { ...admin, call: () => ({ body: { name: 'k', scopes: ['admin'] } }), stranger: 200 },
   'GET /v1/keys': { ...admin, stranger: 200 },
   'DELETE /v1/keys/:id': { ...admin, path: t => `/v1/keys/${t.key}`, stranger: 404 },
+
+  'POST /v1/budgets': {
+    ...admin,
+    call: t => ({ body: { scope: { type: 'key', key_id: t.key }, monthly_limit_usd: 1000 } }),
+    stranger: 404,
+  },
+  'GET /v1/budgets': { ...money, stranger: 200 },
+  'GET /v1/budgets/:id': { ...money, path: t => `/v1/budgets/${t.budget}`, stranger: 404 },
+  'POST /v1/budgets/:id': {
+    ...admin,
+    path: t => `/v1/budgets/${t.budget}`,
+    call: () => ({ body: { monthly_limit_usd: 2000 } }),
+    stranger: 404,
+  },
+  'DELETE /v1/budgets/:id': {
+    ...admin,
+    path: t => `/v1/budgets/${t.budget}`,
+    stranger: 404,
+    isLast: true,
+  },
+  'GET /v1/costs': { ...money, path: () => '/v1/costs?start_time=1', stranger: 200 },
 
   'POST /v1/files': { ...files, call: () => ({ body: data('file') }), stranger: 200 },
   'POST /v1/files/validate': { ...files, call: t => ({ body: { file: t.file } }), stranger: 404 },
@@ -369,6 +394,7 @@ const setUp = async (): Promise<Setting> => {
     jobDelivery: await first(`/v1/fine_tuning/jobs/${jobId}/deliveries`),
     delivery: await first(`/v1/webhook_endpoints/${endpoint}/deliveries`),
     key: (await make()).record.id,
+    budget: await made('/v1/budgets', { scope: { type: 'owner' }, monthly_limit_usd: 1000 }),
   }
   const revoked = await make({ scopes: [...SCOPES] })
   await revokeKey(context, revoked.record.id, ADMIN)
@@ -441,6 +467,7 @@ describe.each(Object.entries(TABLE))('%s', (route, row) => {
       Number((SINGLE as readonly string[]).includes(a)) - Number((SINGLE as readonly string[]).includes(b)),
   )
   it.each(inTurn.map(role => [role, expected(row, role)] as const))('%s: %i', async (role, status) => {
+    if (row.isLast) setting = await setUp()
     const { things, keys, send, deeds } = setting
     const before = deeds()
     const answer = await send(route, things, keys[role])

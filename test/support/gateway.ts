@@ -8,6 +8,7 @@ import { inject } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { type Config, defineConfig } from '../../shared/config.ts'
+import type { Scope } from '../../shared/openai/index.ts'
 import { type Bindings, createCloudflarePlatform } from '../../shared/platform/cloudflare/index.ts'
 import type { Platform } from '../../shared/platform/index.ts'
 
@@ -60,8 +61,8 @@ export interface GatewayOptions {
 
 export interface Gateway {
   fetch(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>
-  /** Makes a key; keys of one owner see the same records. */
-  key(owner?: string): Promise<string>
+  /** Makes a key; keys of one owner see the same records. @param scopes the standard's unless named */
+  key(owner?: string, scopes?: readonly Scope[]): Promise<string>
   /** The official client, for a new owner or this key. */
   client(key?: string): Promise<OpenAI>
   platform: Platform
@@ -99,12 +100,12 @@ export const startGateway = ({ config, variables, platform: parts }: GatewayOpti
       if (key) headers.set('authorization', `Bearer ${key}`)
       return send(`http://gateway.test${path}`, { ...init, headers })
     },
-    async key(owner) {
+    async key(owner, scopes) {
       const answer = await gateway.fetch('/v1/keys', {
         method: 'POST',
         key: ADMIN_KEY,
         headers: JSON_TYPE(),
-        body: JSON.stringify({ name: 'test', ...(owner && { owner }) }),
+        body: JSON.stringify({ name: 'test', ...(owner && { owner }), ...(scopes && { scopes }) }),
       })
       const { key } = (await answer.json()) as { key: string }
       return key

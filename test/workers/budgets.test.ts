@@ -1,7 +1,7 @@
 /** Money on a real D1: many at once, a batch, and a deployment of the sandbox's Azure that is billed by the hour. */
 import type OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
-import type { BudgetObject, CostsPage } from '../../shared/openai/index.ts'
+import { type BudgetObject, type CostsPage, SCOPES } from '../../shared/openai/index.ts'
 import type { BatchObject } from '../../shared/training/index.ts'
 import { datasetFile, SANDBOX, startGateway, until } from '../support/gateway.ts'
 import { providerVariables } from '../support/providers.ts'
@@ -30,7 +30,8 @@ const seen = (client: OpenAI, { id }: BudgetObject): Promise<BudgetObject> => cl
 
 describe('a limit', () => {
   it('of many creations at once lets through as many as there is room for', async () => {
-    const client = await startGateway().client()
+    const gateway = startGateway()
+    const client = await gateway.client(await gateway.key(undefined, SCOPES))
     const training_file = await upload(client)
     const high = await highOf(client, training_file)
     const budget = await setBudget(client, (Math.round(high * 1e6) * 3 + 1) / 1e6)

@@ -9,6 +9,7 @@ import OpenAI, { APIError } from 'openai'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { RecordedRequest } from '../../../sandbox/server.ts'
 import { type Stack, type StackOptions, startStack } from '../../../sandbox/stack.ts'
+import type { Scope } from '../../../shared/openai/index.ts'
 import { judgedFetch, judgeRequests } from '../../support/judge.ts'
 import { type Stored, storedIn } from './storage.ts'
 
@@ -60,8 +61,8 @@ export interface Bench {
   readonly violations: string[]
   /** An official client; without a key for a new owner of its own. It never retries unless told to. */
   client(key?: string, options?: { maxRetries?: number }): Promise<OpenAI>
-  /** A new key, and the client that uses it; of a new owner unless one is named. */
-  owner(owner?: string): Promise<Owner>
+  /** A new key, and the client that uses it; of a new owner unless one is named, with the standard scopes unless some are. */
+  owner(owner?: string, scopes?: readonly Scope[]): Promise<Owner>
   /** A request without the client, to a path below the gateway's origin. */
   raw(path: string, options?: RawOptions): Promise<RawAnswer>
   /** From now on: call the result for the requests that have reached the provider since. */
@@ -103,10 +104,10 @@ export const useBench = (options: StackOptions = {}): Bench => {
       const apiKey = key ?? (await bench.stack.createKey())
       return new OpenAI({ apiKey, baseURL: bench.stack.baseURL, maxRetries, fetch })
     },
-    async owner(owner) {
+    async owner(owner, scopes) {
       const { json } = await bench.raw('/v1/keys', {
         key: bench.stack.adminKey,
-        body: { name: 'e2e', ...(owner && { owner }) },
+        body: { name: 'e2e', ...(owner && { owner }), ...(scopes && { scopes }) },
       })
       const { key } = json as { key: string }
       return { key, client: await bench.client(key) }
