@@ -5,14 +5,17 @@
  * `node esbuild.config.ts [entry [directory]]` writes it to where `serverless.yml` takes it from.
  * @module
  */
-import { rm } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { build, type Metafile } from 'esbuild'
+import { build, type Metafile, transform } from 'esbuild'
 
 const ROOT = import.meta.dirname
 /** The module that `serverless.yml` names handlers of. */
 const ENTRY = join(ROOT, 'functions/lambda.ts')
 const DIRECTORY = join(ROOT, 'dist/aws')
+
+/** What CloudFront runs, which takes no modules. */
+const EDGE = join(ROOT, 'functions/edge.js')
 
 /** Packages in CommonJS ask for Node's own modules by `require`, which an ES module has to make for itself. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
@@ -48,6 +51,9 @@ export const bundle = async (entry = ENTRY, directory = DIRECTORY): Promise<Meta
     metafile: true,
     logLevel: 'warning',
   })
+  // As text for `serverless.yml`, which would take what stands in a template for variables of its own.
+  const edge = await transform(await readFile(EDGE, 'utf8'), { supported: { 'template-literal': false } })
+  await writeFile(join(directory, 'edge.txt'), edge.code)
   return metafile
 }
 

@@ -1,6 +1,7 @@
 /** What a deployment to AWS consists of: the template that `npm run package:aws` makes, without an account or a network. */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { entriesOf, type Package, packageStack, type Template, toSub, toText } from './template.ts'
 
@@ -87,6 +88,35 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
     },
   ],
   ['DeadTasks', 'AWS::SQS::Queue', { SqsManagedSseEnabled: true, MessageRetentionPeriod: 14 * 24 * 3600 }],
+  [
+    'Distribution',
+    'AWS::CloudFront::Distribution',
+    {
+      DistributionConfig: {
+        Enabled: true,
+        Origins: [
+          {
+            DomainName: {
+              'Fn::Select': [2, { 'Fn::Split': ['/', get('HttpLambdaFunctionUrl.FunctionUrl')] }],
+            },
+            CustomOriginConfig: { OriginProtocolPolicy: 'https-only', OriginReadTimeout: 120 },
+          },
+        ],
+        DefaultCacheBehavior: {
+          ViewerProtocolPolicy: 'https-only',
+          CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
+          OriginRequestPolicyId: 'b689b0a8-53d0-40ab-baf2-68738e2966ac',
+          Compress: false,
+          FunctionAssociations: [{ EventType: 'viewer-request', FunctionARN: get('Edge.FunctionARN') }],
+        },
+      },
+    },
+  ],
+  [
+    'Edge',
+    'AWS::CloudFront::Function',
+    { AutoPublish: true, FunctionConfig: { Runtime: 'cloudfront-js-2.0' } },
+  ],
   ['HttpLambdaFunctionUrl', 'AWS::Lambda::Url', { InvokeMode: 'RESPONSE_STREAM', AuthType: 'NONE' }],
   [
     'HttpLambdaPermissionFnUrl',
@@ -222,6 +252,8 @@ describe('the stack on AWS', () => {
   it('tells where everything is', () => {
     const outputs = Object.entries(template.Outputs).map(([name, { Value }]) => [name, toText(Value)])
     expect(Object.fromEntries(outputs)).toMatchObject({
+      Url: 'HasDomain ? https:/// : https://{Distribution.DomainName}/',
+      DistributionDomain: '{Distribution.DomainName}',
       HttpLambdaFunctionUrl: '{HttpLambdaFunctionUrl.FunctionUrl}',
       Table: '{Records}',
       Bucket: '{Objects}',
@@ -238,6 +270,27 @@ describe('the stack on AWS', () => {
     expect(exported.toSorted()).toEqual(FUNCTIONS.map(([name]) => name).toSorted())
   })
 
+  it('has CloudFront refuse what Lambda would not take, and let the rest pass', () => {
+    const code = String(template.Resources.Edge?.Properties.FunctionCode)
+    const handler = runInNewContext(`${code}\nhandler`)
+    const eventOf = (bytes: number) => ({
+      context: { requestId: 'a1-b2' },
+      request: {
+        method: 'POST',
+        uri: '/v1/files',
+        headers: {
+          'content-length': { value: String(bytes) },
+          'content-type': { value: 'application/json' },
+        },
+      },
+    })
+    expect(handler(eventOf(7 * 1024 * 1024))).toMatchObject({ statusCode: 413 })
+    const small = eventOf(1024)
+    expect(handler(small)).toBe(small.request)
+    // CloudFront's own limit.
+    expect(code.length).toBeLessThan(10 * 1024)
+  })
+
   it('uploads the bundle and nothing else', async () => {
     const built = await readdir(made.bundle)
     const modules = built.filter(name => name.endsWith('.mjs')).map(name => `dist/aws/${name}`)
@@ -247,6 +300,7 @@ describe('the stack on AWS', () => {
 
 describe('parameters of the stack', () => {
   const TOPIC = 'arn:aws:sns:us-east-1:123456789012:alarms'
+  const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/1'
   const ROLE = 'arn:aws:iam::123456789012:role/tuning'
   let other: Package
   beforeAll(async () => {
@@ -257,6 +311,8 @@ describe('parameters of the stack', () => {
       httpConcurrency: '50',
       logRetentionInDays: '7',
       secretsPrefix: 'elsewhere/',
+      domain: 'tunegate.example.com',
+      certificateArn: CERTIFICATE,
     })
   })
   afterAll(() => other.remove())
@@ -265,6 +321,7 @@ describe('parameters of the stack', () => {
   it('take a topic for the alarms, a role for Bedrock, origins for uploads', () => {
     expect(other.template.Conditions).toEqual({
       MakesBedrockRole: { 'Fn::Equals': [ROLE, ''] },
+      HasDomain: { 'Fn::Not': [{ 'Fn::Equals': ['tunegate.example.com', ''] }] },
       TellsOfAlarms: { 'Fn::Not': [{ 'Fn::Equals': [TOPIC, ''] }] },
       TakesFromPages: {
         'Fn::Not': [{ 'Fn::Equals': ['https://app.example.com,https://www.example.com', ''] }],
@@ -287,6 +344,20 @@ describe('parameters of the stack', () => {
         ref('AWS::NoValue'),
       ],
     })
+  })
+
+  it('give it a domain', () => {
+    expect(propertiesOf('Distribution')).toMatchObject({
+      DistributionConfig: {
+        Aliases: { 'Fn::If': ['HasDomain', ['tunegate.example.com'], ref('AWS::NoValue')] },
+        ViewerCertificate: {
+          'Fn::If': ['HasDomain', { AcmCertificateArn: CERTIFICATE }, { CloudFrontDefaultCertificate: true }],
+        },
+      },
+    })
+    expect(toText(other.template.Outputs.Url?.Value)).toMatch(
+      /^HasDomain \? https:\/\/tunegate\.example\.com\/ /,
+    )
   })
 
   it('set concurrency, retention and prefixes', () => {

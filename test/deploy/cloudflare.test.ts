@@ -2,11 +2,11 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { unstable_readConfig } from 'wrangler'
+import { type Unstable_Config, unstable_readConfig } from 'wrangler'
 import { ROOT } from './template.ts'
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-const configuration = unstable_readConfig({ config: join(ROOT, 'wrangler.toml') })
+const configuration: Unstable_Config = unstable_readConfig({ config: join(ROOT, 'wrangler.toml') })
 const manifest: {
   scripts: Record<string, string>
   cloudflare: { bindings: Record<string, { description: string }> }
@@ -15,7 +15,7 @@ const manifest: {
 const bindings = [
   ...configuration.d1_databases.map(({ binding }) => binding),
   ...configuration.r2_buckets.map(({ binding }) => binding),
-  ...configuration.queues.producers.map(({ binding }) => binding),
+  ...(configuration.queues.producers ?? []).map(({ binding }) => binding),
 ]
 
 /** Names that `.dev.vars.example` sets, and those it only shows. */
@@ -42,7 +42,7 @@ describe('wrangler.toml', () => {
   })
 
   it('consumes the queue it fills, and keeps what fails', () => {
-    const [producer] = configuration.queues.producers
+    const [producer] = configuration.queues.producers ?? []
     const [consumer, ...others] = configuration.queues.consumers ?? []
     expect(others).toEqual([])
     expect(consumer).toMatchObject({ queue: producer?.queue, max_batch_size: 10, max_retries: 5 })

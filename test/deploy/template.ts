@@ -58,9 +58,10 @@ export const packageStack = async (params: Record<string, string> = {}): Promise
   await bundle(undefined, built)
   await copyFile(join(ROOT, 'serverless.yml'), join(directory, 'serverless.yml'))
   const given = Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])
-  await promisify(execFile)(process.execPath, [SERVERLESS, 'package', '--package', 'out', ...given], {
-    cwd: directory,
-    env: environment(),
+  const args = [SERVERLESS, 'package', '--package', 'out', ...given]
+  await promisify(execFile)(process.execPath, args, { cwd: directory, env: environment() }).catch(error => {
+    // It says on standard output what is wrong.
+    throw new Error(`serverless package failed:\n${error.stdout}`)
   })
   const out = join(directory, 'out')
   return {
