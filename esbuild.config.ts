@@ -20,6 +20,12 @@ const EDGE = join(ROOT, 'functions/edge.js')
 /** Packages in CommonJS ask for Node's own modules by `require`, which an ES module has to make for itself. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
+/** Writes it as text for `serverless.yml`, which would take what stands in a template for variables of its own. */
+export const writeEdge = async (directory: string): Promise<void> => {
+  const { code } = await transform(await readFile(EDGE, 'utf8'), { supported: { 'template-literal': false } })
+  await writeFile(join(directory, 'edge.txt'), code)
+}
+
 /**
  * Bundles an entry into a directory, which is emptied first. Nothing is left to the runtime to bring: what Lambda has of its own
  * changes without notice.
@@ -51,9 +57,7 @@ export const bundle = async (entry = ENTRY, directory = DIRECTORY): Promise<Meta
     metafile: true,
     logLevel: 'warning',
   })
-  // As text for `serverless.yml`, which would take what stands in a template for variables of its own.
-  const edge = await transform(await readFile(EDGE, 'utf8'), { supported: { 'template-literal': false } })
-  await writeFile(join(directory, 'edge.txt'), edge.code)
+  await writeEdge(directory)
   return metafile
 }
 

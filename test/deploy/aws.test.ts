@@ -8,7 +8,7 @@ import { entriesOf, type Package, packageStack, type Template, toSub, toText } f
 let made: Package
 let template: Template
 beforeAll(async () => {
-  made = await packageStack()
+  made = await packageStack({ code: 'bundle' })
   template = made.template
 })
 afterAll(() => made.remove())
@@ -187,7 +187,7 @@ describe('the stack on AWS', () => {
 
   it.each(['Records', 'Objects'])('leaves %s behind when it is removed or changed', name => {
     const { DeletionPolicy, UpdateReplacePolicy } = template.Resources[name] ?? {}
-    expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['Retain', 'Retain'])
+    expect([DeletionPolicy, UpdateReplacePolicy]).toEqual(['RetainExceptOnCreate', 'Retain'])
   })
 
   describe.each(FUNCTIONS)('%s', (name, seconds) => {
@@ -305,14 +305,17 @@ describe('parameters of the stack', () => {
   let other: Package
   beforeAll(async () => {
     other = await packageStack({
-      alarmTopicArn: TOPIC,
-      bedrockRoleArn: ROLE,
-      uploadOrigins: 'https://app.example.com,https://www.example.com',
-      httpConcurrency: '50',
-      logRetentionInDays: '7',
-      secretsPrefix: 'elsewhere/',
-      domain: 'tunegate.example.com',
-      certificateArn: CERTIFICATE,
+      code: 'empty',
+      params: {
+        alarmTopicArn: TOPIC,
+        bedrockRoleArn: ROLE,
+        uploadOrigins: 'https://app.example.com,https://www.example.com',
+        httpConcurrency: '50',
+        logRetentionInDays: '7',
+        secretsPrefix: 'elsewhere/',
+        domain: 'tunegate.example.com',
+        certificateArn: CERTIFICATE,
+      },
     })
   })
   afterAll(() => other.remove())

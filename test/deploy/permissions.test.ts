@@ -14,7 +14,7 @@ import {
 
 let made: Package
 beforeAll(async () => {
-  made = await packageStack()
+  made = await packageStack({ code: 'empty' })
 })
 afterAll(() => made.remove())
 

@@ -13,7 +13,7 @@ let specification: Specification
 let made: Package
 beforeAll(async () => {
   specification = await loadAwsServiceSpec()
-  made = await packageStack()
+  made = await packageStack({ code: 'empty' })
 })
 afterAll(() => made.remove())
 

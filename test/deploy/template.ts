@@ -3,12 +3,12 @@
  * @module
  */
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { bundle } from '../../esbuild.config.ts'
+import { bundle, writeEdge } from '../../esbuild.config.ts'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const SERVERLESS = join(ROOT, 'node_modules/serverless/bin/serverless.js')
@@ -50,12 +50,22 @@ const environment = (): NodeJS.ProcessEnv => ({
   SLS_NOTIFICATIONS_MODE: 'off',
 })
 
-/** Bundles and packages in a directory of its own, as `npm run package:aws` does in place. */
-export const packageStack = async (params: Record<string, string> = {}): Promise<Package> => {
+export interface PackageOptions {
+  params?: Record<string, string>
+  /** `empty`: a module with nothing in it, for who only reads the template. */
+  code: 'bundle' | 'empty'
+}
+
+/** Packages in a directory of its own, as `npm run package:aws` does in place. */
+export const packageStack = async ({ params = {}, code }: PackageOptions): Promise<Package> => {
   const directory = await mkdtemp(join(tmpdir(), 'tunegate-stack-'))
   const built = join(directory, 'dist/aws')
   await mkdir(built, { recursive: true })
-  await bundle(undefined, built)
+  if (code === 'bundle') await bundle(undefined, built)
+  else {
+    await writeEdge(built)
+    await writeFile(join(built, 'lambda.mjs'), '')
+  }
   await copyFile(join(ROOT, 'serverless.yml'), join(directory, 'serverless.yml'))
   const given = Object.entries(params).flatMap(([name, value]) => ['--param', `${name}=${value}`])
   const args = [SERVERLESS, 'package', '--package', 'out', ...given]
