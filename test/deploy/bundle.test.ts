@@ -63,7 +63,7 @@ describe('the Lambda bundle', () => {
 
   it('has a google-auth-library that loads, CommonJS as it is', async () => {
     const [path = ''] =
-      Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.includes('google-auth-library/')) ?? []
+      Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith('/awsclient.js')) ?? []
     // A CommonJS package is its default export; the bundle takes names out of it.
     const { default: library } = await import(/* @vite-ignore */ join(directory, basename(path)))
     const account = {
