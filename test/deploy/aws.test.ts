@@ -249,6 +249,10 @@ describe('the stack on AWS', () => {
     expect(VisibilityTimeout).toBe(6 * Number(Timeout))
   })
 
+  it('lets a step send the message of the next one, however many there are', () => {
+    expect(template.Resources.TasksLambdaFunction?.Properties).toMatchObject({ RecursiveLoop: 'Allow' })
+  })
+
   it('tells where everything is', () => {
     const outputs = Object.entries(template.Outputs).map(([name, { Value }]) => [name, toText(Value)])
     expect(Object.fromEntries(outputs)).toMatchObject({
