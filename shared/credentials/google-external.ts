@@ -115,11 +115,7 @@ const createClient = async (account: ExternalAccount, { call, aws }: FederationT
   // The identity comes from the connection: the library would take the machine's, whoever asks.
   const supplier =
     source === 'aws' ? { aws_security_credentials_supplier: awsSupplier(aws) } : { credential_source }
-  // The two modules alone: all of the library would be a sixth of what a Worker has to read at each start.
-  const [{ AwsClient }, { IdentityPoolClient }] = await Promise.all([
-    import('google-auth-library/build/src/auth/awsclient.js'),
-    import('google-auth-library/build/src/auth/identitypoolclient.js'),
-  ])
+  const { AwsClient, IdentityPoolClient } = await import('./google-library.ts')
   const options: unknown = { ...rest, ...supplier, scopes: [CLOUD_PLATFORM], transporter }
   const client =
     source === 'aws'

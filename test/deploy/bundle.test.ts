@@ -61,11 +61,10 @@ describe('the Lambda bundle', () => {
     expect(foreign).toEqual([])
   })
 
-  it('has a google-auth-library that loads, CommonJS as it is', async () => {
+  it('has a google-auth-library that loads, with the names the code asks for', async () => {
     const [path = ''] =
-      Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith('/awsclient.js')) ?? []
-    // A CommonJS package is its default export; the bundle takes names out of it.
-    const { default: library } = await import(/* @vite-ignore */ join(directory, basename(path)))
+      Object.entries(outputs).find(([, { entryPoint }]) => entryPoint?.endsWith('/google-library.ts')) ?? []
+    const library = await import(/* @vite-ignore */ join(directory, basename(path)))
     const account = {
       type: 'external_account',
       audience: '//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/aws',
@@ -74,5 +73,6 @@ describe('the Lambda bundle', () => {
       aws_security_credentials_supplier: {},
     }
     expect(new library.AwsClient(account)).toHaveProperty('getAccessToken')
+    expect(library.IdentityPoolClient).toBeTypeOf('function')
   })
 })
