@@ -115,7 +115,7 @@ const createClient = async (account: ExternalAccount, { call, aws }: FederationT
   // The identity comes from the connection: the library would take the machine's, whoever asks.
   const supplier =
     source === 'aws' ? { aws_security_credentials_supplier: awsSupplier(aws) } : { credential_source }
-  const { AwsClient, IdentityPoolClient } = await import('google-auth-library')
+  const { AwsClient, IdentityPoolClient } = await import('./google-library.ts')
   const options: unknown = { ...rest, ...supplier, scopes: [CLOUD_PLATFORM], transporter }
   const client =
     source === 'aws'
