@@ -7,7 +7,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { Config } from '../shared/config.ts'
 import { DROPPED_HEADER, PASSED_HEADERS } from '../shared/serving/index.ts'
-import type { AppEnv } from './http.ts'
+import { type AppEnv, requestIdOf } from './http.ts'
 import { REPLAYED_HEADER } from './idempotency.ts'
 
 type Fetch = Hono<AppEnv>['fetch']
@@ -30,6 +30,11 @@ const MAX_AGE = 600
 export const openTo = ({ origins, maxAgeSeconds = MAX_AGE }: Config['cors'], app: Fetch): Fetch => {
   if (origins.length === 0) return app
   const outer = new Hono<AppEnv>()
+    .use(async ({ req, res }, next) => {
+      // An answer of the app brings its own.
+      res.headers.set('x-request-id', requestIdOf(req.raw.headers))
+      await next()
+    })
     .use(
       cors({
         origin: origins.includes('*') ? '*' : [...origins],

@@ -29,6 +29,7 @@ describe('a preflight', () => {
     expect({ status, text, origin: headers.get('access-control-allow-origin') }).toEqual({
       ...{ status: 204, text: '', origin: ORIGIN },
     })
+    expect(headers.get('x-request-id')).toMatch(/^req_/)
     expect(headers.get('access-control-allow-methods')?.split(',')).toContain(method)
     expect(headers.get('access-control-allow-credentials')).toBeNull()
     expect(headers.get('vary')).toContain('Origin')
