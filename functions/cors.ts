@@ -30,10 +30,10 @@ const MAX_AGE = 600
 export const openTo = ({ origins, maxAgeSeconds = MAX_AGE }: Config['cors'], app: Fetch): Fetch => {
   if (origins.length === 0) return app
   const outer = new Hono<AppEnv>()
-    .use(async ({ req, res }, next) => {
-      // An answer of the app brings its own.
-      res.headers.set('x-request-id', requestIdOf(req.raw.headers))
+    .use(async (c, next) => {
       await next()
+      // A preflight is not the app's answer, which brings an id of its own.
+      if (!c.res.headers.has('x-request-id')) c.header('x-request-id', requestIdOf(c.req.raw.headers))
     })
     .use(
       cors({
