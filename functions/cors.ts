@@ -7,7 +7,7 @@ import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import type { Config } from '../shared/config.ts'
 import { DROPPED_HEADER, PASSED_HEADERS } from '../shared/serving/index.ts'
-import type { AppEnv } from './http.ts'
+import { type AppEnv, requestIdOf } from './http.ts'
 import { REPLAYED_HEADER } from './idempotency.ts'
 
 type Fetch = Hono<AppEnv>['fetch']
@@ -30,6 +30,11 @@ const MAX_AGE = 600
 export const openTo = ({ origins, maxAgeSeconds = MAX_AGE }: Config['cors'], app: Fetch): Fetch => {
   if (origins.length === 0) return app
   const outer = new Hono<AppEnv>()
+    .use(async (c, next) => {
+      await next()
+      // A preflight is not the app's answer, which brings an id of its own.
+      if (!c.res.headers.has('x-request-id')) c.header('x-request-id', requestIdOf(c.req.raw.headers))
+    })
     .use(
       cors({
         origin: origins.includes('*') ? '*' : [...origins],

@@ -23,7 +23,7 @@ export const REPLAYED_HEADER = 'idempotent-replayed'
 
 const LONGEST_KEY = 255
 /** Characters of an answer that is kept; a longer one is made anew, of the same things. */
-const LONGEST_ANSWER = 256 * 1024
+const LONGEST_ANSWER = 64 * 1024
 /** Headers of an answer that mean something later, too. */
 const KEPT_HEADERS = ['content-type', 'x-should-retry', DROPPED_HEADER]
 /** Refusals that may be no refusals a moment later, through no change of the request: clients come again with the same key. */

@@ -1,5 +1,5 @@
 /** What a page of another origin is let do. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { type Config, defineConfig } from '../../shared/config.ts'
 import { startApp, type TestApp } from './support/app.ts'
@@ -29,6 +29,7 @@ describe('a preflight', () => {
     expect({ status, text, origin: headers.get('access-control-allow-origin') }).toEqual({
       ...{ status: 204, text: '', origin: ORIGIN },
     })
+    expect(headers.get('x-request-id')).toMatch(/^req_/)
     expect(headers.get('access-control-allow-methods')?.split(',')).toContain(method)
     expect(headers.get('access-control-allow-credentials')).toBeNull()
     expect(headers.get('vary')).toContain('Origin')
@@ -112,6 +113,20 @@ describe('an answer to a page', () => {
     ])
       expect(exposed).toContain(name)
     expect(headers.get('access-control-allow-credentials')).toBeNull()
+  })
+})
+
+describe('an answer’s id', () => {
+  it('is the one that the log has', async () => {
+    const app = start()
+    const { key } = await app.key()
+    const logged: string[] = []
+    const log = vi.spyOn(console, 'error').mockImplementation(line => void logged.push(String(line)))
+    app.platform.store.list = () => Promise.reject(new Error('away'))
+    const { status, headers } = await app.call('/v1/files', { key, headers: { origin: ORIGIN } })
+    log.mockRestore()
+    expect(status).toBe(500)
+    expect(logged.map(line => JSON.parse(line).request_id)).toEqual([headers.get('x-request-id')])
   })
 })
 

@@ -4,6 +4,7 @@ import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { ADMIN, createKey } from '../../shared/access/index.ts'
 import type { Context } from '../../shared/context.ts'
+import { UPLOADS } from '../../shared/datasets/upload-records.ts'
 import { claimRequest, endRun, keepLease } from '../../shared/idempotency.ts'
 import { type Answered, type Call, callApp, startApp, type TestApp } from './support/app.ts'
 import { json } from './support/context.ts'
@@ -244,6 +245,71 @@ describe('a process that dies', () => {
   })
 })
 
+describe('a process that dies while it makes', () => {
+  const read = ({ process, platform, key }: World & { key: string }, path: string) =>
+    callApp(createApp(process().context.config), platform, path, { key })
+  const list = async (world: World & { key: string }, path: string) =>
+    (await read(world, path)).json.data as Record<string, unknown>[]
+  const begin = async () => {
+    const world = await startWorld()
+    world.platform.variables.TUNEGATE_ENCRYPTION_KEY = 'e'.repeat(32)
+    return world
+  }
+  /** Kills a request at each of its calls in turn, sends it again, and looks. */
+  const killEverywhere = async (
+    what: () => Parameters<typeof post>[1],
+    look: (world: World & { key: string }, answer: Answered) => Promise<void>,
+  ) => {
+    const probe = await begin()
+    const counting = probe.process()
+    await post(probe, what(), counting.context)
+    expect(counting.calls).toBeGreaterThan(3)
+    for (let at = 1; at <= counting.calls; at++) {
+      for (const isAfter of [false, true]) {
+        const world = await begin()
+        const end = await world.process({ at, isAfter }).run(context => post(world, what(), context))
+        expect(end).toBe('killed')
+        world.wait(61)
+        const answer = await post(world, what())
+        expect(answer).toMatchObject({ status: 200 })
+        await look(world, answer)
+      }
+    }
+  }
+
+  it('a file leaves one', async () => {
+    const what = () => ({ path: '/v1/files', body: form('file', 'hello', 'batch') })
+    await killEverywhere(what, async (world, { json: made }) => {
+      const files = await list(world, '/v1/files?purpose=batch')
+      expect(files.map(({ id }) => id)).toEqual([made.id])
+      expect((await read(world, `/v1/files/${made.id}/content`)).text).toBe('hello')
+    })
+  })
+
+  it('an upload leaves one', async () => {
+    const body = { filename: 'x', purpose: 'batch', bytes: 10, mime_type: 'text/plain' }
+    await killEverywhere(
+      () => ({ path: '/v1/uploads', body }),
+      async (world, { json: made }) => {
+        const { items } = await UPLOADS.list(world.platform.store, 'due', 'due', { limit: 9 })
+        expect(items.map(({ id }) => id)).toEqual([made.id])
+      },
+    )
+  })
+
+  it('a webhook endpoint leaves one, with the secret that was told', async () => {
+    const body = { name: 'e', url: 'https://hooks.example.com/x', event_types: ['fine_tuning.job.succeeded'] }
+    await killEverywhere(
+      () => ({ path: '/v1/webhook_endpoints', body }),
+      async (world, { json: made }) => {
+        const hint = `whsec_…${String(made.signing_secret).slice(-5)}`
+        const endpoints = await list(world, '/v1/webhook_endpoints')
+        expect(endpoints).toMatchObject([{ id: made.id, signing_secret_hint: hint }])
+      },
+    )
+  })
+})
+
 const start = (): TestApp => {
   const app = startApp(() => json({ id: 'x' }), {
     connections: { openai: { provider: 'openai', apiKey: 'sk-one', baseUrl: 'https://one.example/v1' } },
@@ -360,6 +426,26 @@ describe('every request that makes something', () => {
         body: { ...body, name: 'other', bytes: 7, filename: 'y', purpose: 'batch' },
       }),
     ).toMatchObject({ status: expect.toSatisfy((status: number) => status === 422 || status === 400) })
+  })
+
+  it('with URLs to the bucket answers fresh ones of the same upload', async () => {
+    const app = start()
+    let signed = 0
+    app.platform.bucket.presignPut = async key => ({
+      url: `https://bucket.example.com/${key}?${++signed}`,
+      headers: {},
+    })
+    const { key } = await app.key()
+    const call = { key, body: { ...upload, direct: true }, headers: { 'idempotency-key': KEY } }
+    const [first, second] = [await app.call('/v1/uploads', call), await app.call('/v1/uploads', call)]
+    const urlOf = ({ json: { tunegate } }: Answered) =>
+      (tunegate as { parts: { url: string }[] }).parts[0]?.url
+    expect(second).toMatchObject({ status: 200, json: { id: first.json.id } })
+    expect(urlOf(second)).not.toBe(urlOf(first))
+    const kept = await app.platform.store.list({
+      ...{ kind: 'idempotency', slot: 'b', partition: 'expired', order: 'asc', limit: 9 },
+    })
+    expect(kept[0]?.body).not.toContain('bucket.example.com')
   })
 
   it('whose answer holds a secret is refused where none can be kept, before anything is made', async () => {
