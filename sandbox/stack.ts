@@ -48,6 +48,20 @@ export interface StackOptions {
   tellEnds?: boolean
   /** `false` starts the gateway without a sandbox behind it. */
   sandbox?: boolean
+  /** Where the gateway runs; the variable TUNEGATE_PLATFORM says it unless this does. */
+  platform?: StackPlatform
+}
+
+/** `cloudflare`: workerd with D1 and R2. `aws`: Lambda's runtime with DynamoDB, S3 and SQS, all in memory. */
+export type StackPlatform = 'cloudflare' | 'aws'
+
+/** How much the gateway has kept. */
+export interface StackContents {
+  /** Records, by kind. */
+  records: Record<string, number>
+  objects: number
+  /** Multipart uploads that are neither completed nor aborted. */
+  openUploads: number
 }
 
 /** A running gateway and its sandbox. */
@@ -74,6 +88,8 @@ export interface Stack {
   killGateway(): Promise<void>
   /** Starts the gateway again on the same port and state. */
   startGateway(): Promise<void>
+  /** What is in store and bucket, where that is not to be read from files. */
+  contents?(): StackContents
   /** Ends everything the stack started. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -95,6 +111,9 @@ export class PortInUseError extends Error {
  * @throws {WranglerError} if a migration fails, or the gateway ends early or stays silent for a minute.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  // Only where it is wanted: its engines take a second to load.
+  if ((options.platform ?? process.env.TUNEGATE_PLATFORM) === 'aws')
+    return (await import('./aws-platform/stack.ts')).startAwsStack(options)
   const { port: wantedPort = 0, stepMs, log = 'quiet' } = options
   if (wantedPort) await assertPortFree(wantedPort)
 
@@ -241,7 +260,7 @@ async function untilAnswering(gateway: Wrangler, url: string): Promise<void> {
 }
 
 /** `POST /v1/keys` with the admin key. */
-async function createKey(url: string, adminKey: string, name = 'local'): Promise<string> {
+export async function createKey(url: string, adminKey: string, name = 'local'): Promise<string> {
   const response = await fetch(`${url}/v1/keys`, {
     method: 'POST',
     headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
@@ -260,7 +279,7 @@ function keyOf(text: string): string | undefined {
 }
 
 /** A directory that goes away with the stack, or at the latest with this process. */
-function createScratch(): { path: string; remove(): void } {
+export function createScratch(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'tunegate-'))
   const remove = (): void => {
     process.off('exit', remove)
@@ -271,7 +290,7 @@ function createScratch(): { path: string; remove(): void } {
   return { path, remove }
 }
 
-async function assertPortFree(port: number): Promise<void> {
+export async function assertPortFree(port: number): Promise<void> {
   const server = await listen(port).catch((error: NodeJS.ErrnoException) => {
     throw error.code === 'EADDRINUSE' ? new PortInUseError(port) : error
   })

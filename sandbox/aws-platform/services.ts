@@ -27,6 +27,8 @@ export interface AwsServices extends AsyncDisposable {
   vaults: Vaults
   /** A call of dynalite or fauxqs, past the check of signatures. */
   direct(target: string, body: object): Promise<unknown>
+  /** Records that are in the table, by kind. */
+  records(): Record<string, number>
   /** Requests to come, of one action, that go wrong. */
   fault(fault: ServiceFault): void
   close(): Promise<void>
@@ -60,6 +62,12 @@ const listening = async (server: Server): Promise<string> => {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
+/** The key of the item that a call writes. */
+const itemIn = (body: Uint8Array): string => {
+  const call = JSON.parse(new TextDecoder().decode(body)) as { Key?: { pk?: { S?: string } } }
+  return call.Key?.pk?.S ?? ''
+}
+
 const isFor = (fault: ServiceFault, action: string): boolean => {
   if (fault.action !== action) return false
   if ((fault.after ?? 0) === 0) return true
@@ -73,6 +81,8 @@ export async function startAwsServices(): Promise<AwsServices> {
   const queues = await startFauxqs({ port: 0, logger: false, host: '127.0.0.1', defaultRegion: REGION })
   const vaults: Vaults = { secrets: new Map(), parameters: new Map() }
   const faults: ServiceFault[] = []
+  /** The keys of all items, followed as they are written: the engine can only be asked for them by and by. */
+  const items = new Set<string>()
 
   const backend = (target: string) =>
     target.startsWith('DynamoDB') ? databaseOrigin : `http://127.0.0.1:${queues.port}`
@@ -136,6 +146,8 @@ export async function startAwsServices(): Promise<AwsServices> {
     }
     const response = await pass(target, request.body)
     const bytes = await response.arrayBuffer()
+    if (response.ok && action === 'UpdateItem') items.add(itemIn(request.body))
+    if (response.ok && action === 'DeleteItem') items.delete(itemIn(request.body))
     if (fault?.kind === 'lost') {
       context.env.incoming.socket.destroy()
       return new Response(null)
@@ -176,6 +188,14 @@ export async function startAwsServices(): Promise<AwsServices> {
     deadQueueUrl: dead.queueUrl,
     vaults,
     direct,
+    records: () => {
+      const counts: Record<string, number> = {}
+      for (const item of [...items].sort()) {
+        const kind = item.split('#')[0] ?? ''
+        counts[kind] = (counts[kind] ?? 0) + 1
+      }
+      return counts
+    },
     fault: fault => faults.push(fault),
     close,
     [Symbol.asyncDispose]: close,

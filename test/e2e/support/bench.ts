@@ -128,7 +128,7 @@ export const useBench = (options: StackOptions = {}): Bench => {
       const before = bench.stack.sandbox.requests().length
       return () => bench.stack.sandbox.requests().slice(before)
     },
-    stored: () => storedIn(persistTo),
+    stored: () => bench.stack.contents?.() ?? storedIn(persistTo),
     set: settings => control(bench.stack, 'settings', settings),
     state: () => control(bench.stack, 'state'),
   }
