@@ -12,6 +12,7 @@ import { TEMPORARY } from '../aws/account.ts'
 import { startSandbox } from '../server.ts'
 import { assertPortFree, createKey, createScratch, type Stack, type StackOptions } from '../stack.ts'
 import { bundleFunction } from './bundle.ts'
+import { answeredAtEdge, loadEdge } from './edge.ts'
 import { createFunction } from './function.ts'
 import { pollQueue } from './poller.ts'
 import type { Outcome } from './runtime-api.ts'
@@ -25,6 +26,8 @@ const OUTPUT_LIMIT = 64 * 1024
 
 export interface AwsStack extends Stack {
   readonly services: AwsServices
+  /** The function URL itself, without CloudFront before it. */
+  readonly bareUrl: string
   /** Delivers an event to the function that EventBridge's rule names. */
   deliver(event: object): Promise<void>
 }
@@ -81,10 +84,14 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     ReturnType<typeof functionOf>,
   ]
   const all = [http, schedule, tasks, jobEvents]
-  const front = createFunctionUrl(http)
+  const edge = loadEdge()
+  const front = createFunctionUrl(http, (request, response) => answeredAtEdge(edge, request, response))
+  // The same function without anything before it.
+  const bare = createFunctionUrl(http)
   const poller = pollQueue(services, tasks)
   front.listen(wantedPort, '127.0.0.1')
-  await once(front, 'listening')
+  bare.listen(0, '127.0.0.1')
+  await Promise.all([once(front, 'listening'), once(bare, 'listening')])
   const { port } = front.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
   if (options.tellEnds) sandbox?.tellEnds({ url: `${url}/webhooks/openai`, secret: webhookSecret })
@@ -100,6 +107,7 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     baseURL: `${url}/v1`,
     adminKey,
     services,
+    bareUrl: `http://127.0.0.1:${(bare.address() as AddressInfo).port}`,
     get sandbox() {
       if (!sandbox) throw new Error('this stack has no sandbox: it was started without one')
       return sandbox
@@ -126,8 +134,10 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     async stop() {
       if (isStopped) return
       isStopped = true
-      front.close()
-      front.closeAllConnections()
+      for (const server of [front, bare]) {
+        server.close()
+        server.closeAllConnections()
+      }
       await Promise.all([poller.stop(), kill()])
       await Promise.all([services.close(), sandbox?.close()])
       scratch.remove()

@@ -5,6 +5,7 @@
  * @see https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html
  * @module
  */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import type { LambdaFunction } from './function.ts'
@@ -86,7 +87,8 @@ const refuse = (response: ServerResponse, status: number, message: string): void
 
 const answer = async (lambda: LambdaFunction, request: IncomingMessage, response: ServerResponse) => {
   const event = eventOf(request, await buffer(request))
-  if (Buffer.byteLength(event.body ?? '') > MOST_EVENT_BYTES) return refuse(response, 413, 'Request Entity Too Large')
+  if (Buffer.byteLength(JSON.stringify(event)) > MOST_EVENT_BYTES)
+    return refuse(response, 413, 'Request Entity Too Large')
   const outcome = await lambda.invoke(event)
   if (outcome.kind !== 'stream') return refuse(response, 502, 'Internal Server Error')
   const chunks = outcome.body[Symbol.asyncIterator]() as AsyncIterator<Buffer>
@@ -97,6 +99,7 @@ const answer = async (lambda: LambdaFunction, request: IncomingMessage, response
   const { 'content-length': _, ...passed } = headers
   response.writeHead(statusCode, { ...passed, ...(cookies.length > 0 && { 'set-cookie': cookies }) })
   response.flushHeaders()
+  const gone = new Promise(resolve => response.once('close', resolve))
   const write = (chunk: Buffer) => {
     if (!response.destroyed && chunk.length > 0) response.write(chunk)
   }
@@ -104,15 +107,18 @@ const answer = async (lambda: LambdaFunction, request: IncomingMessage, response
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     write(next.value)
     if (response.writableNeedDrain && !response.destroyed)
-      await new Promise<void>(resolve => {
-        response.once('drain', resolve)
-        response.once('close', resolve)
-      })
+      await Promise.race([once(response, 'drain'), gone])
   }
   response.end()
 }
 
-export const createFunctionUrl = (lambda: LambdaFunction): Server =>
+/** @param edge stands before it and may answer in its place */
+export const createFunctionUrl = (
+  lambda: LambdaFunction,
+  edge: (request: IncomingMessage, response: ServerResponse) => boolean = () => false,
+): Server =>
   createServer((request, response) => {
-    answer(lambda, request, response).catch(() => response.destroy())
+    // What is not read is drained, so that the client hears the answer.
+    if (edge(request, response)) request.resume()
+    else answer(lambda, request, response).catch(() => response.destroy())
   })

@@ -46,11 +46,12 @@ export const sizedBody: Platform['sizedBody'] = (pieces, size) => {
  * to, Node would keep all of it in memory.
  */
 export const fetchOutside: Platform['fetch'] = (input, init) => {
-  if (typeof input === 'string' || input.body === null) return fetch(input, init)
-  const { method, url, headers: given, body, signal } = input
-  const size = sizes.get(body)
+  const body = typeof input === 'string' ? null : input.body
+  const size = body === null ? undefined : sizes.get(body)
+  if (typeof input === 'string' || size === undefined) return fetch(input, init)
+  const { method, url, headers: given, signal } = input
   const headers = new Headers(given)
-  if (size !== undefined) headers.set('content-length', String(size))
+  headers.set('content-length', String(size))
   return fetch(url, { method, headers, body, signal, redirect: 'error', duplex: 'half' } as RequestInit)
 }
 
