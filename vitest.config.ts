@@ -12,7 +12,17 @@ const tables = {
 }
 
 /** End-to-end tests that run on both platforms. */
-const ON_AWS_TOO = ['judge', 'job-life', 'job-create', 'files', 'uploads', 'chat', 'models', 'crash', 'ownership']
+const ON_AWS_TOO = [
+  'judge',
+  'job-life',
+  'job-create',
+  'files',
+  'uploads',
+  'chat',
+  'models',
+  'crash',
+  'ownership',
+]
 
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000

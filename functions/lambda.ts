@@ -59,7 +59,9 @@ const taskIn = (body: string): Task => {
 }
 
 /** The queue's messages. Those that failed, and no others, come again (`ReportBatchItemFailures`). */
-export const tasks = ({ Records }: QueueEvent): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> => {
+export const tasks = ({
+  Records,
+}: QueueEvent): Promise<{ batchItemFailures: { itemIdentifier: string }[] }> => {
   const context = app.background(platform)
   const failures = async () => {
     const done = await Promise.all(Records.map(({ body }) => runTask(context, taskIn(body))))

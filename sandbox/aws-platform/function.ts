@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { openRuntimeApi, type Outcome, type RuntimeApi } from './runtime-api.ts'
+import { type Outcome, openRuntimeApi, type RuntimeApi } from './runtime-api.ts'
 
 const OWN_RUNTIME = fileURLToPath(new URL('runtime.ts', import.meta.url))
 

@@ -32,7 +32,10 @@ const failuresIn = (answer: unknown): Set<string> | undefined => {
 }
 
 /** Serves a queue until it is stopped. */
-export const pollQueue = ({ direct, queueUrl }: AwsServices, lambda: LambdaFunction): { stop(): Promise<void> } => {
+export const pollQueue = (
+  { direct, queueUrl }: AwsServices,
+  lambda: LambdaFunction,
+): { stop(): Promise<void> } => {
   let isStopped = false
   const serve = async (messages: Message[]): Promise<void> => {
     const outcome = await lambda.invoke({
@@ -50,7 +53,8 @@ export const pollQueue = ({ direct, queueUrl }: AwsServices, lambda: LambdaFunct
     const failed = outcome.kind === 'whole' ? failuresIn(JSON.parse(outcome.body.toString())) : undefined
     if (!failed) return
     for (const { MessageId, ReceiptHandle } of messages)
-      if (!failed.has(MessageId)) await direct('AmazonSQS.DeleteMessage', { QueueUrl: queueUrl, ReceiptHandle })
+      if (!failed.has(MessageId))
+        await direct('AmazonSQS.DeleteMessage', { QueueUrl: queueUrl, ReceiptHandle })
   }
   const run = async (): Promise<void> => {
     while (!isStopped) {

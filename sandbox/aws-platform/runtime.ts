@@ -11,7 +11,11 @@ import { Agent, type ClientRequest, request } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 
-const { AWS_LAMBDA_RUNTIME_API: api = '', LAMBDA_TASK_ROOT: root = '', _HANDLER: handlerName = '' } = process.env
+const {
+  AWS_LAMBDA_RUNTIME_API: api = '',
+  LAMBDA_TASK_ROOT: root = '',
+  _HANDLER: handlerName = '',
+} = process.env
 const [host = '', port = ''] = api.split(':')
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
 

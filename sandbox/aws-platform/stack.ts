@@ -34,7 +34,8 @@ export interface AwsStack extends Stack {
 
 /** A background function has no one to tell of its failure but its log. */
 const assertDone = (name: string, outcome: Outcome): void => {
-  if (outcome.kind === 'failed') throw new Error(`${name} failed: ${outcome.type} ${outcome.body.slice(0, 500)}`)
+  if (outcome.kind === 'failed')
+    throw new Error(`${name} failed: ${outcome.type} ${outcome.body.slice(0, 500)}`)
 }
 
 export async function startAwsStack(options: StackOptions = {}): Promise<AwsStack> {

@@ -71,7 +71,11 @@ const readPrelude = async (chunks: AsyncIterator<Buffer>) => {
     const end = head.indexOf(DELIMITER)
     if (end === -1) continue
     const prelude: unknown = JSON.parse(head.subarray(0, end).toString())
-    const { statusCode = 200, headers = {}, cookies = [] } = prelude as {
+    const {
+      statusCode = 200,
+      headers = {},
+      cookies = [],
+    } = prelude as {
       statusCode?: number
       headers?: Record<string, string>
       cookies?: string[]
@@ -81,7 +85,10 @@ const readPrelude = async (chunks: AsyncIterator<Buffer>) => {
 }
 
 const refuse = (response: ServerResponse, status: number, message: string): void => {
-  response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-errortype': message.replaceAll(' ', '') })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'x-amzn-errortype': message.replaceAll(' ', ''),
+  })
   response.end(JSON.stringify({ Message: message }))
 }
 
@@ -106,8 +113,7 @@ const answer = async (lambda: LambdaFunction, request: IncomingMessage, response
   write(rest)
   for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
     write(next.value)
-    if (response.writableNeedDrain && !response.destroyed)
-      await Promise.race([once(response, 'drain'), gone])
+    if (response.writableNeedDrain && !response.destroyed) await Promise.race([once(response, 'drain'), gone])
   }
   response.end()
 }

@@ -3,13 +3,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
 import { runtimeName } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
 import { chatLines, datasetFile, isOver, jobWhen, toJsonl } from '../e2e/support/data.ts'
-import OpenAI from 'openai'
 
 const MEBIBYTE = 2 ** 20
 
@@ -207,7 +207,11 @@ describe('a stream', () => {
     const response = await fetch(`${own.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${await own.createKey()}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'gpt-4.1-mini', messages: [{ role: 'user', content: 'x' }], stream: true }),
+      body: JSON.stringify({
+        model: 'gpt-4.1-mini',
+        messages: [{ role: 'user', content: 'x' }],
+        stream: true,
+      }),
     })
     expect(response.headers.get('content-type')).toBe('text/event-stream')
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()

@@ -3,7 +3,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import type OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
-import { isOnLambda, itIsJudged, type Owner, type RawOptions, refusal, until, useBench } from './support/bench.ts'
+import {
+  isOnLambda,
+  itIsJudged,
+  type Owner,
+  type RawOptions,
+  refusal,
+  until,
+  useBench,
+} from './support/bench.ts'
 import { chatLines, fileOf, form, isOver, jobWhen, toJsonl } from './support/data.ts'
 
 const bench = useBench()
@@ -219,19 +227,22 @@ describe('a part', () => {
     expect(bench.stored().objects).toBe(before.objects)
   })
 
-  it.skipIf(isOnLambda)('that a crash breaks off is gone; the upload goes on with those before it', async () => {
-    const owner = await bench.owner()
-    const { id } = await create(owner.client, 9)
-    const first = await addPart(owner.client, id, Buffer.from('before '))
-    const { broken } = await begun(owner, id)
-    await bench.stack.killGateway()
-    await broken
-    await bench.stack.startGateway()
-    expect((await partsOf(owner, id)).map(part => part.id)).toEqual([first.id])
-    const last = await addPart(owner.client, id, Buffer.from('it'))
-    const { file } = await owner.client.uploads.complete(id, { part_ids: [first.id, last.id] })
-    expect(await (await owner.client.files.content(file?.id ?? '')).text()).toBe('before it')
-  })
+  it.skipIf(isOnLambda)(
+    'that a crash breaks off is gone; the upload goes on with those before it',
+    async () => {
+      const owner = await bench.owner()
+      const { id } = await create(owner.client, 9)
+      const first = await addPart(owner.client, id, Buffer.from('before '))
+      const { broken } = await begun(owner, id)
+      await bench.stack.killGateway()
+      await broken
+      await bench.stack.startGateway()
+      expect((await partsOf(owner, id)).map(part => part.id)).toEqual([first.id])
+      const last = await addPart(owner.client, id, Buffer.from('it'))
+      const { file } = await owner.client.uploads.complete(id, { part_ids: [first.id, last.id] })
+      expect(await (await owner.client.files.content(file?.id ?? '')).text()).toBe('before it')
+    },
+  )
 })
 
 describe('POST /v1/uploads refuses', () => {
