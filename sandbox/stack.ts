@@ -53,7 +53,8 @@ export interface StackOptions {
 }
 
 /** `cloudflare`: workerd with D1 and R2. `aws`: Lambda's runtime with DynamoDB, S3 and SQS, all in memory. */
-export type StackPlatform = 'cloudflare' | 'aws'
+export const STACK_PLATFORMS = ['cloudflare', 'aws'] as const
+export type StackPlatform = (typeof STACK_PLATFORMS)[number]
 
 /** How much the gateway has kept. */
 export interface StackContents {
