@@ -5,6 +5,7 @@
 import { vi } from 'vitest'
 import { tick } from '../../../functions/schedule.ts'
 import { runTask } from '../../../functions/tasks.ts'
+import type { Store } from '../../../shared/platform/index.ts'
 import { commandJob, getJob, type JobRecord } from '../../../shared/training/index.ts'
 import { addDataset, ask, jobsIn, OWNER } from './placing.ts'
 import { type Account, createWorld, type Mood, type NativeJob, type World } from './world.ts'
@@ -77,10 +78,18 @@ const wrongsIn = (world: World, jobs: JobRecord[], known: ReadonlySet<string>): 
   return wrongs
 }
 
-/** @param count jobs to create */
-export const soak = async (seed: number, count: number): Promise<SoakResult> => {
+/**
+ * @param count jobs to create
+ * @param store another than in memory; with what goes wrong with it, asked in bad times before each act
+ */
+export const soak = async (
+  seed: number,
+  count: number,
+  store?: { store: Store; trouble(luck: number): void },
+): Promise<SoakResult> => {
   const random = randomFrom(seed)
   const world = createWorld(['one', 'two', 'three'], { timeoutSeconds: 30 })
+  if (store) world.platform.store = { ...world.platform.store, ...store.store }
   await addDataset(world)
   // Everything that is left to chance follows from the seed.
   let ids = 0
@@ -174,6 +183,7 @@ export const soak = async (seed: number, count: number): Promise<SoakResult> => 
   ]
   for (let made = 0; made < count; ) {
     const act = pick(acts, random()) ?? beat
+    store?.trouble(random())
     if (act === create) made++
     await act()
   }
