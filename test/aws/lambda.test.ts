@@ -5,9 +5,11 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accountVariables } from '../../sandbox/accounts.ts'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
 import { runtimeName } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
+import { startSandbox } from '../../sandbox/server.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
 import { chatLines, datasetFile, isOver, jobWhen, toJsonl } from '../e2e/support/data.ts'
 
@@ -184,6 +186,37 @@ describe('Bedrock', () => {
     await stack.deliver({ ...event, id: 'other', detail: { jobArn: `${native_id}0` } })
     await stack.deliver({ ...event, id: 'more', source: 'aws.s3' })
     expect(calls().length).toBe(after)
+  })
+})
+
+describe('Vertex AI', () => {
+  it('is reached by the function’s role, without a key of Google’s', async () => {
+    const sandbox = await startSandbox()
+    const oidc = sandbox.google.externalAccount()
+    const keyless = await startAwsStack({
+      sandbox: false,
+      vars: {
+        ...accountVariables(sandbox),
+        AWS_ACCESS_KEY_ID: TEMPORARY.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: TEMPORARY.secretAccessKey,
+        GOOGLE_APPLICATION_CREDENTIALS_JSON: JSON.stringify({
+          ...oidc,
+          audience: oidc.audience.replace('sandbox-oidc', 'sandbox-aws'),
+          subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
+          credential_source: { environment_id: 'aws1' },
+        }),
+      },
+    })
+    const openai = new OpenAI({ apiKey: await keyless.createKey(), baseURL: keyless.baseURL, maxRetries: 0 })
+    const answer = await openai.chat.completions.create({
+      model: 'vertex_ai/gemini-3.5-flash',
+      messages: [{ role: 'user', content: 'please help me with my refund' }],
+    })
+    expect(answer.choices[0]?.message.content).toEqual(expect.any(String))
+    const [exchange] = sandbox.requests().filter(({ path }) => path.startsWith('/google/sts/'))
+    expect(JSON.stringify(exchange?.body)).toContain(TEMPORARY.accessKeyId)
+    await keyless.stop()
+    await sandbox.close()
   })
 })
 
