@@ -108,6 +108,12 @@ const sourceOf = ({ credential_source: source }: ExternalAccount): Source => {
   throw credentialError(400, "'credential_source' must be a url or an AWS environment")
 }
 
+/** It is CommonJS: what bundlers make of it in a piece of its own has a default export, and not the names. */
+const loadLibrary = async () => {
+  const loaded: object = await import('google-auth-library')
+  return ('default' in loaded ? loaded.default : loaded) as typeof import('google-auth-library')
+}
+
 const createClient = async (account: ExternalAccount, { call, aws }: FederationTools) => {
   const { credential_source, ...rest } = account
   const transporter = transporterOver(account, call)
@@ -115,7 +121,7 @@ const createClient = async (account: ExternalAccount, { call, aws }: FederationT
   // The identity comes from the connection: the library would take the machine's, whoever asks.
   const supplier =
     source === 'aws' ? { aws_security_credentials_supplier: awsSupplier(aws) } : { credential_source }
-  const { AwsClient, IdentityPoolClient } = await import('google-auth-library')
+  const { AwsClient, IdentityPoolClient } = await loadLibrary()
   const options: unknown = { ...rest, ...supplier, scopes: [CLOUD_PLATFORM], transporter }
   const client =
     source === 'aws'
