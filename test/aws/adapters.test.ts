@@ -300,12 +300,12 @@ describe('work that goes on after the answer', () => {
   it('is waited for, and what it begins in turn', async () => {
     const platform = createAwsPlatform(bench.variables)
     const done: string[] = []
-    const after = async (name: string, next?: () => void) => {
+    const work = async (name: string, next?: () => void) => {
       await new Promise(resolve => setTimeout(resolve, 5))
       next?.()
       done.push(name)
     }
-    platform.defer(after('one', () => platform.defer(after('two'))))
+    platform.defer(work('one', () => platform.defer(work('two'))))
     platform.defer(Promise.reject(new Error('its own affair')))
     await platform.settled()
     expect(done).toEqual(['one', 'two'])
