@@ -41,6 +41,8 @@ interface Environment {
   api: RuntimeApi
   child: ChildProcess
   isBusy: boolean
+  /** Whether it has ever asked for an invocation. */
+  isLoaded: boolean
   exited: Promise<void>
 }
 
@@ -78,7 +80,7 @@ export function createFunction({ root, handler, variables, log }: FunctionOption
       })
       child.once('exit', () => resolve())
     })
-    const environment: Environment = { api, child, isBusy: true, exited }
+    const environment: Environment = { api, child, isBusy: true, isLoaded: false, exited }
     environments.add(environment)
     const end = () => child.kill('SIGKILL')
     process.once('exit', end)
@@ -87,10 +89,14 @@ export function createFunction({ root, handler, variables, log }: FunctionOption
       environments.delete(environment)
       api.fail('The environment has ended.')
       api.close()
+      // Code that does not load will not load the next time.
+      if (!environment.isLoaded)
+        waiting.shift()?.resolve({ kind: 'failed', type: 'Runtime.InitError', body: 'The function does not load.' })
       serveNext()
     })
     api.onIdle = () => {
       environment.isBusy = false
+      environment.isLoaded = true
       serveNext()
     }
     return environment

@@ -7,7 +7,7 @@ import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountVariables } from '../../sandbox/accounts.ts'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
-import { runtimeName } from '../../sandbox/aws-platform/function.ts'
+import { createFunction, runtimeName } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
 import { startSandbox } from '../../sandbox/server.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
@@ -43,6 +43,18 @@ describe(`a function under ${runtimeName()}`, () => {
     const answer = await fetch(`${cold.url}/v1/nothing`)
     expect([answer.status, await answer.json()]).toMatchObject([404, { error: { code: 'unknown_url' } }])
     await cold.stop()
+  })
+
+  it('that does not load is a failure of each invocation, and not of the machine', async () => {
+    const broken = createFunction({
+      root: '/nowhere',
+      handler: 'lambda.http',
+      variables: {},
+      log: () => undefined,
+    })
+    expect(await broken.invoke({})).toMatchObject({ kind: 'failed', type: 'Runtime.InitError' })
+    expect(await broken.invoke({})).toMatchObject({ kind: 'failed' })
+    await broken.kill()
   })
 
   it('takes up to 6 MB in one request, in whatever encoding', async () => {
