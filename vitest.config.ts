@@ -22,6 +22,7 @@ const ON_AWS_TOO = [
   'models',
   'crash',
   'ownership',
+  'upstream-chat',
 ]
 
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
