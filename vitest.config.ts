@@ -11,6 +11,20 @@ const tables = {
       : undefined,
 }
 
+/** End-to-end tests that run on both platforms. */
+const ON_AWS_TOO = [
+  'judge',
+  'job-life',
+  'job-create',
+  'files',
+  'uploads',
+  'chat',
+  'models',
+  'crash',
+  'ownership',
+  'upstream-chat',
+]
+
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000
 
@@ -25,6 +39,17 @@ export default defineConfig({
           name: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/workers/**'],
+          testTimeout: PATIENCE_MS,
+          hookTimeout: PATIENCE_MS,
+        },
+      },
+      {
+        // The same once more where the gateway is a Lambda function, on DynamoDB, S3 and SQS.
+        plugins: [tables],
+        test: {
+          name: 'aws',
+          include: ON_AWS_TOO.map(name => `test/e2e/${name}.test.ts`),
+          env: { TUNEGATE_PLATFORM: 'aws' },
           testTimeout: PATIENCE_MS,
           hookTimeout: PATIENCE_MS,
         },

@@ -217,7 +217,7 @@ async function main(args: string[]): Promise<number> {
   }
   const story = async (): Promise<number> => {
     const client = await step('Start the gateway and the sandbox', async () => {
-      stack = await startStack()
+      stack = await startStack({ platform: options.platform })
       say(`  ${stack.baseURL}`)
       return new OpenAI({ baseURL: stack.baseURL, apiKey: await stack.createKey('demo') })
     })

@@ -1,7 +1,7 @@
 /** `/webhooks/…`: what providers tell of their own accord. It proves itself, and only makes us ask. */
 import { Hono } from 'hono'
 import type { Context } from '../shared/context.ts'
-import { readPush } from '../shared/providers/index.ts'
+import { readEvent, readPush } from '../shared/providers/index.ts'
 import { refreshNative } from '../shared/training/index.ts'
 import { isFirstHeard } from '../shared/webhooks/index.ts'
 import { type AppEnv, jsonLimit, logFailure } from './http.ts'
@@ -16,7 +16,7 @@ const LARGEST_MESSAGE = 1024 * 1024
 const follow = async (
   context: Context,
   requestId: string,
-  { connection, nativeIds }: Pick<Awaited<ReturnType<typeof readPush>>, 'connection' | 'nativeIds'>,
+  { connection, nativeIds }: Pick<ReturnType<typeof readEvent>[number], 'connection' | 'nativeIds'>,
 ): Promise<void> => {
   for (const nativeId of nativeIds) {
     if ((await refreshNative(context, connection, nativeId)) > 0) continue
@@ -24,6 +24,19 @@ const follow = async (
     console.info(
       JSON.stringify({ level: 'info', request_id: requestId, webhook: 'unknown job', connection: name }),
     )
+  }
+}
+
+/** Takes an event of the platform (EventBridge) as a provider's message. What cannot be asked now is asked by the schedule. */
+export const takeEvent = async (
+  context: Context,
+  requestId: string,
+  provider: string,
+  event: unknown,
+): Promise<void> => {
+  for (const read of readEvent(context, provider, event)) {
+    if (!(await isFirstHeard(context, read.connection.name, read.id))) continue
+    await follow(context, requestId, read).catch((error: unknown) => logFailure(requestId, error))
   }
 }
 

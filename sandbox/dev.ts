@@ -8,7 +8,7 @@
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { interruption } from './interruption.ts'
-import { PortInUseError, type Stack, startStack } from './stack.ts'
+import { PortInUseError, STACK_PLATFORMS, type Stack, type StackPlatform, startStack } from './stack.ts'
 
 const STATE = fileURLToPath(new URL('../.wrangler/state', import.meta.url))
 
@@ -17,16 +17,18 @@ const TICK_MS = 3000
 
 const HELP = `Usage: npm run dev -- [options]
 
-Starts the gateway (workerd, with local D1 and R2) and the provider sandbox behind it.
+Starts the gateway (workerd, with local D1 and R2) and the provider sandbox behind it. On the platform aws it is a Lambda
+function, with stand-ins for DynamoDB, S3 and SQS: \`npm run dev:aws\`.
 Prints one line when they are ready:  ready http://127.0.0.1:PORT key KEY
 
 Options:
   --port N      port of the gateway, 0 for any free one    (default 8787)
-  --state DIR   where keys, files and jobs are kept        (default .wrangler/state)
+  --state DIR   where keys, files and jobs are kept        (default .wrangler/state; not on aws)
   --step-ms N   pace of the sandbox's trainer, ms a step   (default 5)
+  --platform P  ${STACK_PLATFORMS.join(' or ')}                          (default cloudflare)
   --help        this text
 
-Keys, files and jobs survive a restart. The sandbox keeps its side in memory: jobs and models that it trained
+Keys, files and jobs survive a restart; on aws they are kept in memory. The sandbox keeps its side in memory: jobs and models that it trained
 before a restart are unknown to it afterwards.
 `
 
@@ -35,6 +37,7 @@ interface Options {
   port: number
   state: string
   stepMs: number
+  platform: StackPlatform
 }
 
 /** What the user typed makes no sense; the message says why. */
@@ -49,7 +52,14 @@ function parseOptions(args: string[]): Options {
     port: integer('--port', values.port ?? '8787', 65_535),
     state: values.state ?? STATE,
     stepMs: integer('--step-ms', values['step-ms'] ?? '5', 60_000),
+    platform: platformOf(values.platform),
   }
+}
+
+function platformOf(name = 'cloudflare'): StackPlatform {
+  const known = STACK_PLATFORMS.find(platform => platform === name)
+  if (known) return known
+  throw new UsageError(`--platform takes ${STACK_PLATFORMS.join(' or ')}, not "${name}"`)
 }
 
 function parse(args: string[]) {
@@ -60,6 +70,7 @@ function parse(args: string[]) {
         port: { type: 'string' },
         state: { type: 'string' },
         'step-ms': { type: 'string' },
+        platform: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -89,8 +100,8 @@ async function main(): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const interrupted = interruption().then(() => 'interrupted' as const)
 
-  const { port, stepMs, state } = options
-  const starting = startStack({ port, stepMs, persistTo: state, tellEnds: true, log: 'inherit' })
+  const { port, stepMs, state, platform } = options
+  const starting = startStack({ port, stepMs, persistTo: state, platform, tellEnds: true, log: 'inherit' })
   const stack = await Promise.race([starting, interrupted])
   // Interrupted while starting: leaving is enough, nothing the stack started outlives this process.
   if (stack === 'interrupted') return 0

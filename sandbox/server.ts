@@ -43,6 +43,8 @@ export interface SandboxOptions {
   stepMs?: number
   /** Prints a line for each request. */
   log?: boolean
+  /** Buckets that no reset empties: a deployment's own. */
+  buckets?: readonly string[]
 }
 
 export interface Sandbox {
@@ -67,6 +69,8 @@ export interface Sandbox {
   receiver: Receiver
   /** From now on the ends of OpenAI's jobs are told there, as OpenAI does. */
   tellEnds(target: WebhookTarget): void
+  /** How much there is in a bucket of S3. */
+  contents(bucket: string): { objects: number; openUploads: number }
   /** Forgets files, jobs, models, requests, faults and streams. Settings stay. */
   reset(): void
 }
@@ -81,6 +85,7 @@ export async function startSandbox({
   apiKey = 'sk-sandbox',
   stepMs = 0,
   log = false,
+  buckets = [],
 }: SandboxOptions = {}): Promise<Sandbox> {
   const tempo = new Tempo({ stepMs, chunkMs: 0 })
   const streams = new Streams(tempo)
@@ -88,7 +93,7 @@ export async function startSandbox({
   const recorder = new Recorder()
   const receiver = new Receiver(() => origin)
   const openai = createOpenAI(apiKey, tempo, streams)
-  const aws = createAws(tempo, streams)
+  const aws = createAws(tempo, streams, buckets)
   const azure = createAzure(tempo, streams)
   const google = createGoogle(() => origin, tempo, streams)
   const identity = createIdentity(() => origin)
@@ -153,6 +158,7 @@ export async function startSandbox({
     fault: fault => faults.add(faultSchema.parse(fault)),
     clearFaults: () => faults.clear(),
     receiver,
+    contents: bucket => aws.store.contents(bucket),
     tellEnds: target => {
       openai.jobs.onEnd = job => void sendWebhook(target, jobEnded(job)).catch(() => undefined)
     },

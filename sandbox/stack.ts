@@ -12,16 +12,24 @@
  * ```
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { accountVariables } from './accounts.ts'
 import { type Sandbox, startSandbox } from './server.ts'
+import {
+  assertPortFree,
+  close,
+  createKey,
+  createScratch,
+  listen,
+  type Stack,
+  type StackOptions,
+} from './stack-common.ts'
 import { runWrangler, type Wrangler, WranglerError } from './wrangler.ts'
 
+export * from './stack-common.ts'
 export { WranglerError } from './wrangler.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -30,64 +38,6 @@ const READY_TIMEOUT_MS = 60_000
 /** Starts on ports of our own choice; another process may take one between our look and workerd's bind. */
 const PORT_ATTEMPTS = 3
 
-/** Settings of {@link startStack}. */
-export interface StackOptions {
-  /** Port of the gateway; 0 or absent picks a free one. */
-  port?: number
-  /** Milliseconds that the sandbox's trainer waits after each training step. */
-  stepMs?: number
-  /** Directory of the local D1 and R2 state; without it a fresh one is used and removed at the end. */
-  persistTo?: string
-  /** More variables for the gateway; they win over the stack's own. */
-  vars?: Record<string, string>
-  /** Path of another wrangler configuration; a relative path starts at the project's root. */
-  wranglerConfig?: string
-  /** `inherit` copies the gateway's log to stderr; the default is silence unless it fails. */
-  log?: 'quiet' | 'inherit'
-  /** Whether the sandbox tells the gateway of the ends of OpenAI's jobs, as OpenAI would. */
-  tellEnds?: boolean
-  /** `false` starts the gateway without a sandbox behind it. */
-  sandbox?: boolean
-}
-
-/** A running gateway and its sandbox. */
-export interface Stack {
-  /** Origin of the gateway: `http://127.0.0.1:PORT`. */
-  readonly url: string
-  /** What an OpenAI client wants as its base URL: `url` + `/v1`. */
-  readonly baseURL: string
-  /** The admin key, which creates and revokes gateway keys. */
-  readonly adminKey: string
-  /** The sandbox behind the gateway. Throws if the stack was started with `sandbox: false`. */
-  readonly sandbox: Sandbox
-  /** Leader of the process group that runs the gateway; another one after a restart. */
-  readonly pid: number
-  /** Settles with the exit code when the gateway that runs now has ended, wanted or not. */
-  readonly exited: Promise<number>
-  /** What the gateway that runs now has printed: the newest part, without colours. */
-  output(): string
-  /** Makes a gateway key and returns it. Each key is an owner of its own. */
-  createKey(name?: string): Promise<string>
-  /** Fires the schedule, as the platform does every minute; returns when it is through. */
-  tick(): Promise<void>
-  /** Kills workerd and wrangler with SIGKILL, as a crash would; the state and the sandbox stay. */
-  killGateway(): Promise<void>
-  /** Starts the gateway again on the same port and state. */
-  startGateway(): Promise<void>
-  /** Ends everything the stack started. Safe to call twice. */
-  stop(): Promise<void>
-}
-
-/** The wanted port belongs to another process. */
-export class PortInUseError extends Error {
-  override readonly name = 'PortInUseError'
-  readonly port: number
-  constructor(port: number) {
-    super(`port ${port} is already in use`)
-    this.port = port
-  }
-}
-
 /**
  * Starts gateway and sandbox, and returns when the gateway answers.
  *
@@ -95,6 +45,9 @@ export class PortInUseError extends Error {
  * @throws {WranglerError} if a migration fails, or the gateway ends early or stays silent for a minute.
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  // Only where it is wanted: its engines take a second to load.
+  if ((options.platform ?? process.env.TUNEGATE_PLATFORM) === 'aws')
+    return (await import('./aws-platform/stack.ts')).startAwsStack(options)
   const { port: wantedPort = 0, stepMs, log = 'quiet' } = options
   if (wantedPort) await assertPortFree(wantedPort)
 
@@ -240,44 +193,6 @@ async function untilAnswering(gateway: Wrangler, url: string): Promise<void> {
   throw new WranglerError(`the gateway ended while starting (exit code ${code})`, gateway.output())
 }
 
-/** `POST /v1/keys` with the admin key. */
-async function createKey(url: string, adminKey: string, name = 'local'): Promise<string> {
-  const response = await fetch(`${url}/v1/keys`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ name }),
-  })
-  const text = await response.text()
-  const key = response.ok ? keyOf(text) : undefined
-  if (key === undefined) throw new Error(`POST /v1/keys answered ${response.status}: ${text.slice(0, 500)}`)
-  return key
-}
-
-function keyOf(text: string): string | undefined {
-  const body: unknown = JSON.parse(text)
-  if (typeof body !== 'object' || body === null || !('key' in body)) return undefined
-  return typeof body.key === 'string' ? body.key : undefined
-}
-
-/** A directory that goes away with the stack, or at the latest with this process. */
-function createScratch(): { path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), 'tunegate-'))
-  const remove = (): void => {
-    process.off('exit', remove)
-    // Retries: a workerd that was killed a moment ago may still hold its last file.
-    rmSync(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
-  }
-  process.on('exit', remove)
-  return { path, remove }
-}
-
-async function assertPortFree(port: number): Promise<void> {
-  const server = await listen(port).catch((error: NodeJS.ErrnoException) => {
-    throw error.code === 'EADDRINUSE' ? new PortInUseError(port) : error
-  })
-  await close(server)
-}
-
 /** Ports that were free a moment ago; held together first, so that they differ. */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => listen(0)))
@@ -288,12 +203,3 @@ async function freePorts(count: number): Promise<number[]> {
   await Promise.all(servers.map(close))
   return ports
 }
-
-const listen = (port: number): Promise<Server> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', () => resolve(server))
-  })
-
-const close = (server: Server): Promise<void> => new Promise(resolve => server.close(() => resolve()))

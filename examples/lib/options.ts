@@ -1,6 +1,7 @@
 /** What can be typed after `npm run demo --`. @module */
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { STACK_PLATFORMS, type StackPlatform } from '../../sandbox/stack.ts'
 import { PROVIDER_NAMES, type ProviderName, traitsOf } from './providers.ts'
 
 export const HELP = `Usage: npm run demo [-- options]
@@ -14,6 +15,7 @@ Options:
   --valid FILE   validation examples                (default examples/support/valid.jsonl; optional with --train)
   --test FILE    held-out questions with answers    (default examples/support/test.jsonl)
   --model NAME   base model                         (default by provider: see below; not with "all")
+  --platform P   where the gateway runs: ${STACK_PLATFORMS.join(' or ')} (default cloudflare)
   --epochs N     passes over the training examples  (default: the provider decides)
   --help         this text
 
@@ -39,6 +41,7 @@ export interface DemoOptions {
   test: string
   /** Absent: the provider decides. */
   epochs?: number | undefined
+  platform: StackPlatform
 }
 
 /** What was typed makes no sense; the message says why. */
@@ -52,11 +55,12 @@ export class UsageError extends Error {
  * @throws {UsageError}
  */
 export function parseOptions(args: string[]): DemoOptions | 'help' {
-  const { help, provider, model, train, valid, test, epochs } = parse(args).values
+  const { help, provider, platform, model, train, valid, test, epochs } = parse(args).values
   if (help) return 'help'
 
   const common = {
     targets: targetsOf(provider, model),
+    platform: platformOf(platform),
     epochs: epochs === undefined ? undefined : positiveInteger('--epochs', epochs),
   }
   if (!train && !valid && !test) {
@@ -64,6 +68,12 @@ export function parseOptions(args: string[]): DemoOptions | 'help' {
   }
   if (!train || !test) throw new UsageError('a dataset of your own needs both --train and --test')
   return { ...common, train, valid, test }
+}
+
+function platformOf(name = 'cloudflare'): StackPlatform {
+  const known = STACK_PLATFORMS.find(platform => platform === name)
+  if (known) return known
+  throw new UsageError(`--platform takes ${STACK_PLATFORMS.join(' or ')}, not "${name}"`)
 }
 
 function targetsOf(provider = 'openai', model: string | undefined): Target[] {
@@ -83,6 +93,7 @@ function parse(args: string[]) {
       args,
       options: {
         provider: text,
+        platform: text,
         train: text,
         valid: text,
         test: text,

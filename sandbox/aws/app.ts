@@ -17,8 +17,9 @@ export interface Aws {
   reset(): void
 }
 
-export function createAws(tempo: Tempo, streams: Streams): Aws {
-  const store = new Store()
+/** @param buckets beside the account's own, never cleared */
+export function createAws(tempo: Tempo, streams: Streams, buckets: readonly string[] = []): Aws {
+  const store = new Store(buckets)
   const bedrock = createBedrock(store, tempo)
   const app = new Hono<Env>()
   app.route(PREFIXES.s3, s3Routes(store))

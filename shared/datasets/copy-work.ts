@@ -9,6 +9,7 @@ import { asAnswerError, ProviderFault, reconnect, TransferLost } from '../provid
 import { claim, LeaseLost, release, save } from './copy-lease.ts'
 import { COPIES, type CopyRecord } from './copy-records.ts'
 import { abortSession, COPY_STEPS, type Hold, isSourceChanged, restarted } from './copying.ts'
+import { FILES } from './records.ts'
 
 /** The name of the task that goes on with a copy. */
 const TASK = 'copy'
@@ -138,13 +139,25 @@ export const carryOn = async (hold: Hold, end: number): Promise<CopyRecord | und
     copy = next
     isTakenOver = false
     if (!isAtWork(copy.state)) {
-      await release(context, copy, { due_at: null })
+      await finish(context, copy)
       return copy
     }
     if (context.platform.clock.now() >= end) {
       await handOver(context, copy)
       return copy
     }
+  }
+}
+
+/**
+ * A copy that is made is nobody's work any more. Where indexes lag behind (DynamoDB's do), a file may have been deleted without
+ * this copy being seen among those of its content.
+ */
+const finish = async (context: Context, copy: CopyRecord): Promise<void> => {
+  await release(context, copy, { due_at: null })
+  for (const id of copy.files) {
+    const file = (await FILES.get(context.platform.store, id))?.value
+    if (file !== undefined && file.deleted_at !== null) await leaveCopy(context, copy.id, id)
   }
 }
 
@@ -174,7 +187,12 @@ export const continueCopy = async (context: Context, id: string): Promise<void> 
   const next = await attempt({ context, connection, copy, isTakenOver: true, memory: {} }, false)
   if (!next || isDeletion) return
   if (isAtWork(next.state)) await handOver(context, next)
-  else await release(context, next, { due_at: null })
+  else await finish(context, next)
+}
+
+/** The list may lag behind: what has been begun anew since is no failure any more. */
+const forgetFailure = async ({ platform: { store } }: Context, id: string): Promise<void> => {
+  if ((await COPIES.get(store, id))?.value.state === 'failed') await COPIES.delete(store, id)
 }
 
 /** The schedule's duty: copies that nobody goes on with, deletions that did not succeed, failures nobody asked for. */
@@ -184,7 +202,7 @@ export const resumeCopies = async (context: Context, limit: number): Promise<voi
   let failure: unknown
   for (const { id, state } of await listDue(store, COPIES, nowSeconds(context), limit)) {
     if (clock.now() >= end) return
-    if (state === 'failed') await COPIES.delete(store, id)
+    if (state === 'failed') await forgetFailure(context, id)
     else await continueCopy(context, id).catch((error: unknown) => (failure ??= error))
   }
   if (failure !== undefined) throw failure

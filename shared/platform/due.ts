@@ -14,6 +14,10 @@ const sortOf = (seconds: number) => String(Math.max(0, Math.floor(seconds))).pad
 export const dueEntry = (at: number | null, id: string, list: DueList = 'due'): IndexEntry | undefined =>
   at === null ? undefined : { partition: list, sort: `${sortOf(at)}#${id}` }
 
+/** When what stands in the list `expired` is to be removed, for a store that removes by itself. @returns Unix seconds */
+export const expiryOf = (entry: IndexEntry | undefined): number | undefined =>
+  entry?.partition === ('expired' satisfies DueList) ? Number(entry.sort.split('#')[0]) : undefined
+
 /** What is due by now, longest overdue first. @param now Unix seconds */
 export const listDue = async <T>(
   store: Store,

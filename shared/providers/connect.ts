@@ -322,6 +322,19 @@ export const connect = async (context: Context, name: string, wish: Wish = {}): 
 /** Who sends a message does not wait long for it to be taken. */
 const PUSH_TIMEOUT_MS = 10_000
 
+/** What an event of the platform says of jobs, for each connection that it may be about. */
+export const readEvent = (
+  { config }: Pick<Context, 'config'>,
+  provider: string,
+  event: unknown,
+): { connection: { name: string; provider: { id: string } }; id: string; nativeIds: string[] }[] => {
+  const read = PROVIDERS[provider]?.push?.readEvent?.(event)
+  if (!read) return []
+  return Object.entries(config.connections).flatMap(([name, connection]) =>
+    connection.provider === provider ? [{ connection: { name, provider: { id: provider } }, ...read }] : [],
+  )
+}
+
 const unlessUnconfigured = (error: unknown): undefined => {
   if (!(error instanceof ApiError && error.code === 'connection_unconfigured')) throw error
 }

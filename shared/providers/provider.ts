@@ -386,6 +386,8 @@ export interface Push {
     message: PushMessage,
     tools: AuthTools,
   ): Promise<{ id: string; nativeIds: string[] } | undefined>
+  /** The same out of an event that the gateway's own platform brings, which has seen to who sent it. */
+  readEvent?(event: unknown): { id: string; nativeIds: string[] } | undefined
 }
 
 /** How an online prediction endpoint is called. */

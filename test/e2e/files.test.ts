@@ -1,6 +1,6 @@
 /** Files, through the official client. */
 import { describe, expect, it } from 'vitest'
-import { itIsJudged, refusal, useBench } from './support/bench.ts'
+import { isOnLambda, itIsJudged, refusal, useBench } from './support/bench.ts'
 import { chatLines, datasetFile, fileOf, form, toJsonl, uploaded } from './support/data.ts'
 
 const bench = useBench()
@@ -97,11 +97,13 @@ describe('files.create', () => {
 })
 
 describe('files.content', () => {
-  it.each([
+  const contents: [what: string, bytes: Buffer<ArrayBuffer>][] = [
     ['text with every kind of character', Buffer.from('ä ö 漢字 🚲 \u0000 \r\n \u{10FFFF}')],
     ['binary data', Buffer.from(BINARY)],
-    ['data of more than one part of the bucket', Buffer.alloc(9 * 1024 * 1024, BINARY)],
-  ])('gives back %s, byte for byte', async (_what, bytes) => {
+  ]
+  if (!isOnLambda)
+    contents.push(['data of more than one part of the bucket', Buffer.alloc(9 * 1024 * 1024, BINARY)])
+  it.each(contents)('gives back %s, byte for byte', async (_what, bytes) => {
     const { client } = await bench.owner()
     const file = await client.files.create({ file: fileOf(bytes, 'b.bin'), purpose: 'assistants' })
     expect(file.bytes).toBe(bytes.byteLength)
@@ -112,7 +114,8 @@ describe('files.content', () => {
     const { client } = await bench.owner()
     const { id } = await client.files.create({ file: fileOf('x', 'Größe 漢.txt'), purpose: 'batch' })
     const { headers } = await client.files.content(id)
-    expect(headers.get('content-length')).toBe('1')
+    // Lambda sends what it streams in chunks, and tells no length.
+    expect(headers.get('content-length')).toBe(isOnLambda ? null : '1')
     expect(headers.get('content-disposition')).toBe(
       `attachment; filename*=UTF-8''${encodeURIComponent('Größe 漢.txt')}`,
     )

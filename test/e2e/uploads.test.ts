@@ -3,7 +3,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import type OpenAI from 'openai'
 import { describe, expect, it } from 'vitest'
-import { itIsJudged, type Owner, type RawOptions, refusal, until, useBench } from './support/bench.ts'
+import {
+  isOnLambda,
+  itIsJudged,
+  type Owner,
+  type RawOptions,
+  refusal,
+  until,
+  useBench,
+} from './support/bench.ts'
 import { chatLines, fileOf, form, isOver, jobWhen, toJsonl } from './support/data.ts'
 
 const bench = useBench()
@@ -49,7 +57,9 @@ describe('uploads', () => {
   it('make a file of their parts, though these come at once and in another order', async () => {
     const { client } = await bench.owner()
     const bytes = randomBytes(17 * MEBIBYTE)
-    const pieces = [0, 6, 12].map(start => bytes.subarray(start * MEBIBYTE, (start + 6) * MEBIBYTE))
+    const size = (isOnLambda ? 4 : 6) * MEBIBYTE
+    const starts = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => index * size)
+    const pieces = starts.map(start => bytes.subarray(start, start + size))
     const { id, ...rest } = await create(client, bytes.length, { filename: 'größe 漢.bin' })
     expect(rest).toEqual({
       object: 'upload',
@@ -86,10 +96,11 @@ describe('uploads', () => {
     const fileId = done.file?.id ?? ''
     expect(await client.files.retrieve(fileId)).toEqual(done.file)
     const answer = await client.files.content(fileId)
-    expect(answer.headers.get('content-length')).toBe(String(bytes.length))
+    // Lambda sends what it streams in chunks, and tells no length.
+    expect(answer.headers.get('content-length')).toBe(isOnLambda ? null : String(bytes.length))
     expect(sum('sha256', new Uint8Array(await answer.arrayBuffer()))).toBe(sum('sha256', bytes))
     await client.files.delete(fileId)
-    expect(bench.stored().objects).toBe(before - 3)
+    expect(bench.stored().objects).toBe(before - pieces.length)
   })
 
   it('of a dataset are trained on', async () => {
@@ -167,7 +178,7 @@ describe('uploads', () => {
 describe('a part', () => {
   const LIMIT = 64 * MEBIBYTE
 
-  it('has up to 64 MiB', async () => {
+  it.skipIf(isOnLambda)('has up to 64 MiB', async () => {
     const owner = await bench.owner()
     const { id } = await create(owner.client, LIMIT)
     const bytes = Buffer.alloc(LIMIT, 'tunegate ')
@@ -175,7 +186,7 @@ describe('a part', () => {
     expect((await partsOf(owner, id)).map(part => part.bytes)).toEqual([LIMIT])
   })
 
-  it.each([1, 1_000_000])(
+  it.skipIf(isOnLambda).each([1, 1_000_000])(
     'of %d bytes more is a 413 that names the limit and the ways round it',
     async more => {
       const owner = await bench.owner()
@@ -205,7 +216,7 @@ describe('a part', () => {
     return { request, broken, before }
   }
 
-  it('whose client leaves is gone', async () => {
+  it.skipIf(isOnLambda)('whose client leaves is gone', async () => {
     const owner = await bench.owner()
     const { id } = await create(owner.client, 24 * MEBIBYTE)
     const { request, broken, before } = await begun(owner, id)
@@ -216,19 +227,22 @@ describe('a part', () => {
     expect(bench.stored().objects).toBe(before.objects)
   })
 
-  it('that a crash breaks off is gone; the upload goes on with those before it', async () => {
-    const owner = await bench.owner()
-    const { id } = await create(owner.client, 9)
-    const first = await addPart(owner.client, id, Buffer.from('before '))
-    const { broken } = await begun(owner, id)
-    await bench.stack.killGateway()
-    await broken
-    await bench.stack.startGateway()
-    expect((await partsOf(owner, id)).map(part => part.id)).toEqual([first.id])
-    const last = await addPart(owner.client, id, Buffer.from('it'))
-    const { file } = await owner.client.uploads.complete(id, { part_ids: [first.id, last.id] })
-    expect(await (await owner.client.files.content(file?.id ?? '')).text()).toBe('before it')
-  })
+  it.skipIf(isOnLambda)(
+    'that a crash breaks off is gone; the upload goes on with those before it',
+    async () => {
+      const owner = await bench.owner()
+      const { id } = await create(owner.client, 9)
+      const first = await addPart(owner.client, id, Buffer.from('before '))
+      const { broken } = await begun(owner, id)
+      await bench.stack.killGateway()
+      await broken
+      await bench.stack.startGateway()
+      expect((await partsOf(owner, id)).map(part => part.id)).toEqual([first.id])
+      const last = await addPart(owner.client, id, Buffer.from('it'))
+      const { file } = await owner.client.uploads.complete(id, { part_ids: [first.id, last.id] })
+      expect(await (await owner.client.files.content(file?.id ?? '')).text()).toBe('before it')
+    },
+  )
 })
 
 describe('POST /v1/uploads refuses', () => {
@@ -268,14 +282,16 @@ describe('POST /v1/uploads refuses', () => {
     ],
     ['an unknown field', { ...good, colour: 'red' }, 'unknown_parameter', 'colour', /colour/],
     ['a part size without direct', { ...good, part_size: 5 }, 'invalid_value', 'part_size', /direct/],
-    [
+  ]
+  // S3 always gives them.
+  if (!isOnLambda)
+    rows.push([
       'direct, where the bucket gives no URLs',
       { ...good, direct: true },
       'feature_unsupported',
       'direct',
       /BUCKET_S3_URL/,
-    ],
-  ]
+    ])
   it.each(rows)('%s', async (_what, body, code, param, message) => {
     await bench.raw('/v1/models')
     const before = bench.stored()

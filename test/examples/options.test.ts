@@ -14,6 +14,7 @@ describe('parseOptions', () => {
       test: expect.stringMatching(/examples\/support\/test\.jsonl$/),
       targets: [{ provider: 'openai', model: 'gpt-4.1-mini-2025-04-14' }],
       epochs: undefined,
+      platform: 'cloudflare',
     })
   })
 
@@ -54,6 +55,11 @@ describe('parseOptions', () => {
       expect(() => parseOptions(['--provider', 'nowhere'])).toThrow(name)
       expect(HELP).toContain(name)
     }
+  })
+
+  it('takes either platform', () => {
+    expect(parseOptions(['--platform', 'aws'])).toMatchObject({ platform: 'aws' })
+    expect(() => parseOptions(['--platform', 'azure'])).toThrow('--platform takes cloudflare or aws')
   })
 
   it('knows when help is wanted', () => {

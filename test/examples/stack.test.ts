@@ -168,6 +168,7 @@ describe('npm run dev', { timeout: 30_000 }, () => {
     { args: ['--port', '65536'], says: '--port takes a whole number' },
     { args: ['--port', '-1'], says: '--port' },
     { args: ['--prot', '1'], says: '--prot' },
+    { args: ['--platform', 'x'], says: '--platform takes cloudflare or aws' },
     { args: ['8787'], says: '8787' },
   ])('refuses $args with exit code 2', async ({ args, says }) => {
     const { code, stdout, stderr } = await run(...args)
@@ -186,24 +187,27 @@ describe('npm run dev', { timeout: 30_000 }, () => {
     expect(stderr).toContain(`port ${port} is already in use`)
   })
 
-  it('prints one line with a key that works, and ends with exit code 0 on SIGTERM', async () => {
-    const state = await mkdtemp(join(dir, 'state-'))
-    const child = spawn(process.execPath, [dev, '--port', '0', '--state', state], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    let stdout = ''
-    child.stdout.on('data', chunk => {
-      stdout += chunk
-    })
-    const [, url = '', key = ''] = /^ready (\S+) key (\S+)$/.exec(await firstLine(child)) ?? []
-    const models = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
-    expect(models.status).toBe(200)
-    child.kill('SIGTERM')
-    const [code] = await once(child, 'close')
-    expect(code).toBe(0)
-    expect(stdout).toBe(`ready ${url} key ${key}\n`)
-    expect(await answers(url)).toBe(false)
-  })
+  it.each(['cloudflare', 'aws'])(
+    'prints one line with a key that works, and ends with exit code 0 on SIGTERM: %s',
+    async platform => {
+      const state = await mkdtemp(join(dir, 'state-'))
+      const child = spawn(process.execPath, [dev, '--port', '0', '--state', state, '--platform', platform], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      })
+      let stdout = ''
+      child.stdout.on('data', chunk => {
+        stdout += chunk
+      })
+      const [, url = '', key = ''] = /^ready (\S+) key (\S+)$/.exec(await firstLine(child)) ?? []
+      const models = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+      expect(models.status).toBe(200)
+      child.kill('SIGTERM')
+      const [code] = await once(child, 'close')
+      expect(code).toBe(0)
+      expect(stdout).toBe(`ready ${url} key ${key}\n`)
+      expect(await answers(url)).toBe(false)
+    },
+  )
 
   it('notices that npm is gone, whose SIGTERM never reaches it', async () => {
     const state = await mkdtemp(join(dir, 'state-'))

@@ -26,6 +26,9 @@ describe('the walls', () => {
     ['shared/caches.ts', 'test/pure/support/memory.ts', /around/],
     ['functions/app.ts', 'shared/platform/cloudflare/index.ts', /adapter/],
     ['shared/datasets/upload.ts', 'shared/platform/cloudflare/bucket.ts', /adapter/],
+    ['functions/app.ts', 'shared/platform/aws/index.ts', /adapter/],
+    ['shared/platform/cloudflare/index.ts', 'shared/platform/aws/streams.ts', /adapter/],
+    ['shared/platform/aws/store.ts', 'shared/providers/index.ts', /does not enter/],
     ['functions/worker.ts', 'sandbox/server.ts', /around/],
     ['sandbox/openai/jobs.ts', 'shared/openai/index.ts', /independent/],
   ])('%s may not import %s', (from, to, why) => {
@@ -34,6 +37,8 @@ describe('the walls', () => {
 
   it.each([
     ['functions/worker.ts', 'shared/platform/cloudflare/index.ts'],
+    ['functions/lambda.ts', 'shared/platform/aws/index.ts'],
+    ['shared/platform/aws/bucket.ts', 'shared/platform/s3-settings.ts'],
     ['functions/files.ts', 'shared/datasets/index.ts'],
     ['shared/training/submit.ts', 'shared/serving/index.ts'],
     ['shared/training/submit.ts', 'shared/context.ts'],

@@ -58,16 +58,30 @@ export class Store {
   readonly cors = new Map<string, CorsRule[]>()
   readonly #buckets = new Map<string, Bucket>()
 
-  constructor() {
+  /** Buckets of others, which are never cleared. */
+  readonly #kept: readonly string[]
+
+  constructor(kept: readonly string[] = []) {
+    this.#kept = kept
+    for (const name of kept) this.#buckets.set(name, new Map())
     this.clear()
   }
 
-  /** Back to one empty bucket. */
+  /** Back to one empty bucket, beside those that are kept. */
   clear(): void {
-    this.uploads.clear()
-    this.cors.clear()
-    this.#buckets.clear()
+    const isKept = (bucket: string) => this.#kept.includes(bucket)
+    for (const [id, { bucket }] of this.uploads) if (!isKept(bucket)) this.uploads.delete(id)
+    for (const name of [...this.cors.keys()]) if (!isKept(name)) this.cors.delete(name)
+    for (const name of [...this.#buckets.keys()]) if (!isKept(name)) this.#buckets.delete(name)
     this.#buckets.set(BUCKET, new Map())
+  }
+
+  /** How much there is in a bucket. */
+  contents(name: string): { objects: number; openUploads: number } {
+    return {
+      objects: this.#buckets.get(name)?.size ?? 0,
+      openUploads: [...this.uploads.values()].filter(({ bucket }) => bucket === name).length,
+    }
   }
 
   get buckets(): string[] {

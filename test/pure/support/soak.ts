@@ -5,6 +5,7 @@
 import { vi } from 'vitest'
 import { tick } from '../../../functions/schedule.ts'
 import { runTask } from '../../../functions/tasks.ts'
+import type { Store } from '../../../shared/platform/index.ts'
 import { commandJob, getJob, type JobRecord } from '../../../shared/training/index.ts'
 import { budget, wrongsIn as wrongsInBooks } from './money.ts'
 import { addDataset, ask, jobsIn, OWNER } from './placing.ts'
@@ -78,10 +79,18 @@ const wrongsIn = (world: World, jobs: JobRecord[], known: ReadonlySet<string>): 
   return wrongs
 }
 
-/** @param count jobs to create */
-export const soak = async (seed: number, count: number): Promise<SoakResult> => {
+/**
+ * @param count jobs to create
+ * @param store another than in memory; with what goes wrong with it, asked in bad times before each act
+ */
+export const soak = async (
+  seed: number,
+  count: number,
+  store?: { store: Store; trouble(luck: number): void },
+): Promise<SoakResult> => {
   const random = randomFrom(seed)
   const world = createWorld(['one', 'two', 'three'], { timeoutSeconds: 30 })
+  if (store) world.platform.store = { ...world.platform.store, ...store.store }
   await addDataset(world)
   const books = [
     await budget(world, { monthly_limit_usd: 1000, unknown_prices: 'allow' }),
@@ -179,6 +188,7 @@ export const soak = async (seed: number, count: number): Promise<SoakResult> => 
   ]
   for (let made = 0; made < count; ) {
     const act = pick(acts, random()) ?? beat
+    store?.trouble(random())
     if (act === create) made++
     await act()
   }

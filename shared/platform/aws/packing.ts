@@ -1,0 +1,50 @@
+/**
+ * A record's body in a DynamoDB item, which holds 400 KB at most: long ones are compressed, and what is longer still lies in
+ * the bucket.
+ * @module
+ */
+import { promisify } from 'node:util'
+import { gunzip, gzip } from 'node:zlib'
+import type { Bucket } from '../ports.ts'
+
+/** The attributes that hold a body; one of them is there. */
+export interface PackedBody {
+  body?: { S: string }
+  /** Base64 of a gzip. */
+  zip?: { B: string }
+  /** A key of the bucket; the object is a gzip. */
+  far?: { S: string }
+}
+
+/** Bytes from which a body is compressed: one write unit is 1 KiB, and shorter ones gain little. */
+const PLAIN = 8 * 1024
+/** Bytes of a gzip that an item still holds, with room for keys and the rest. */
+const MOST_IN_ITEM = 350 * 1024
+
+const [zip, unzip] = [promisify(gzip), promisify(gunzip)]
+
+/**
+ * Packs a body.
+ * @param key where in the bucket it would lie; of this write alone, since a reader of the record as it was still needs the other
+ */
+export const packBody = async (bucket: Bucket, body: string, key: () => string): Promise<PackedBody> => {
+  if (body.length <= PLAIN && Buffer.byteLength(body) <= PLAIN) return { body: { S: body } }
+  const packed = await zip(body)
+  if (packed.length <= MOST_IN_ITEM) return { zip: { B: packed.toString('base64') } }
+  const far = key()
+  await bucket.put(far, packed)
+  return { far: { S: far } }
+}
+
+/** @returns undefined where its object has gone: the record has been written again, or deleted */
+export const unpackBody = async (
+  bucket: Bucket,
+  { body, zip: packed, far }: PackedBody,
+): Promise<string | undefined> => {
+  if (body) return body.S
+  if (packed) return (await unzip(Buffer.from(packed.B, 'base64'))).toString('utf8')
+  if (!far) return undefined
+  const object = await bucket.get(far.S)
+  if (!object) return undefined
+  return (await unzip(Buffer.from(await new Response(object.body).arrayBuffer()))).toString('utf8')
+}
