@@ -56,6 +56,32 @@ describe('after SIGKILL', () => {
     expect(await jobs()).toHaveLength(before.length + 1)
   })
 
+  it('a creation under an Idempotency-Key is repeated by the client until it has its job, of which there is one', {
+    timeout: 240_000,
+  }, async () => {
+    const { client } = await bench.owner()
+    const { id: training_file } = await uploaded(client)
+    const jobs = async () => (await bench.state()).jobs.items
+    const before = await jobs()
+    bench.stack.sandbox.fault({ method: 'POST', path: '/fine_tuning/jobs$', kind: 'slow', delayMs: 500 })
+    const sent = bench.watch()
+    const creation = client.fineTuning.jobs.create(
+      { model: 'gpt-4.1-mini', training_file },
+      { headers: { 'idempotency-key': 'crash-1' }, maxRetries: 100 },
+    )
+    await until(sent, requests =>
+      requests.some(({ path, method }) => method === 'POST' && path.endsWith('/jobs')),
+    )
+    await bench.stack.killGateway()
+    await until(jobs, items => items.length > before.length)
+    await bench.stack.startGateway()
+    // Who has died holds the key for a minute more: the client is told to come again, and does.
+    const { id } = await creation
+    expect((await jobWhen(client, id, isOver)).status).toBe('succeeded')
+    expect((await client.fineTuning.jobs.list()).data.map(job => job.id)).toEqual([id])
+    expect(await jobs()).toHaveLength(before.length + 1)
+  })
+
   it.skipIf(isOnLambda)('nothing is there of a file whose upload was half way', async () => {
     const { client, key } = await bench.owner()
     await client.files.list()
