@@ -50,6 +50,12 @@ interface Environment {
 const MOST = 6
 const ARN = 'arn:aws:lambda:us-east-1:123456789012:function:tunegate'
 
+/** Nothing outlives this process. */
+const running = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 export function createFunction({ root, handler, variables, log }: FunctionOptions): LambdaFunction {
   const environments = new Set<Environment>()
   const waiting: { event: string; resolve(outcome: Outcome): void }[] = []
@@ -82,10 +88,9 @@ export function createFunction({ root, handler, variables, log }: FunctionOption
     })
     const environment: Environment = { api, child, isBusy: true, isLoaded: false, exited }
     environments.add(environment)
-    const end = () => child.kill('SIGKILL')
-    process.once('exit', end)
+    running.add(child)
     void exited.then(() => {
-      process.off('exit', end)
+      running.delete(child)
       environments.delete(environment)
       api.fail('The environment has ended.')
       api.close()

@@ -166,7 +166,7 @@ export async function startAwsServices(): Promise<AwsServices> {
   const dead = queues.createQueue('tunegate-tasks-dead')
   const { queueUrl } = queues.createQueue('tunegate-tasks', {
     attributes: {
-      VisibilityTimeout: '30',
+      VisibilityTimeout: '10',
       RedrivePolicy: JSON.stringify({
         deadLetterTargetArn: dead.queueArn,
         maxReceiveCount: String(MOST_RECEIVES),
