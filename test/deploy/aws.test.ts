@@ -29,7 +29,7 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
       })),
       KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
       GlobalSecondaryIndexes: ['a', 'b'].map(slot => ({
-        IndexName: slot,
+        IndexName: `by_${slot}`,
         KeySchema: [
           { AttributeName: `${slot}_partition`, KeyType: 'HASH' },
           { AttributeName: `${slot}_sort`, KeyType: 'RANGE' },
