@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tableNamed } from '../../sandbox/aws-platform/table.ts'
 import { entriesOf, type Package, packageStack, type Template, toSub, toText } from './template.ts'
 
 let made: Package
@@ -16,26 +17,16 @@ afterAll(() => made.remove())
 const get = (name: string) => ({ 'Fn::GetAtt': name.split('.') })
 const ref = (name: string) => ({ Ref: name })
 
+/** What the local table is made of, on which the store's own tests run. */
+const { TableName: _, ...TABLE } = tableNamed('')
+
 /** Each resource: its type, what keeps it when the stack goes, and the properties that matter. */
 const RESOURCES: [name: string, type: string, properties: object][] = [
   [
     'Records',
     'AWS::DynamoDB::Table',
     {
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: ['pk', 'a_partition', 'a_sort', 'b_partition', 'b_sort'].map(AttributeName => ({
-        AttributeName,
-        AttributeType: 'S',
-      })),
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      GlobalSecondaryIndexes: ['a', 'b'].map(slot => ({
-        IndexName: `by_${slot}`,
-        KeySchema: [
-          { AttributeName: `${slot}_partition`, KeyType: 'HASH' },
-          { AttributeName: `${slot}_sort`, KeyType: 'RANGE' },
-        ],
-        Projection: { ProjectionType: 'ALL' },
-      })),
+      ...TABLE,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
       SSESpecification: { SSEEnabled: true },
