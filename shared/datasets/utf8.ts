@@ -4,7 +4,7 @@
  */
 
 export interface Decoded {
-  /** When the bytes are no UTF-8: of the lines before the one that is not. */
+  /** When the bytes are no UTF-8: up to the first character that is none, however they were cut. */
   text: string
   isBroken: boolean
 }
@@ -17,23 +17,24 @@ export interface Utf8Reader {
   readonly hasMark: boolean
 }
 
-const LINE_FEED = 0x0a
-
-/** Where the line begins whose characters are not UTF-8. */
-const startOfBadLine = (bytes: Uint8Array): number => {
-  for (let start = 0; ; ) {
-    const end = bytes.indexOf(LINE_FEED, start)
-    const isLast = end === -1
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(start, isLast ? undefined : end), {
-        stream: isLast,
-      })
-    } catch {
-      return start
-    }
-    if (isLast) return start
-    start = end + 1
+const isSound = (bytes: Uint8Array): boolean => {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true })
+    return true
+  } catch {
+    return false
   }
+}
+
+/** Where the first character begins that is none. What is sound stays so when it is cut shorter: halving finds the place. */
+const startOfBadCharacter = (bytes: Uint8Array): number => {
+  let [sound, broken] = [0, bytes.length]
+  while (broken - sound > 1) {
+    const middle = (sound + broken) >> 1
+    if (isSound(bytes.subarray(0, middle))) sound = middle
+    else broken = middle
+  }
+  return sound - unfinished(bytes.subarray(0, sound))
 }
 
 /** How many bytes at the end belong to a character that is not complete yet (0 to 3). */
@@ -53,7 +54,7 @@ export const createUtf8Reader = (): Utf8Reader => {
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   let isStart = true
   let hasMark = false
-  /** What the decoder holds of a character cut by the chunk's end, to find the line of a fault. */
+  /** What the decoder holds of a character cut by the chunk's end, to find where a fault begins. */
   let carried: Uint8Array = new Uint8Array()
 
   const withoutMark = (text: string): string => {
@@ -75,9 +76,9 @@ export const createUtf8Reader = (): Utf8Reader => {
         const bytes = new Uint8Array(carried.length + chunk.length)
         bytes.set(carried)
         bytes.set(chunk, carried.length)
-        // The lines before the bad one count as well, whatever chunk they came in.
+        // What comes before the fault counts as well, whatever chunk it came in.
         const good = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
-          bytes.subarray(0, startOfBadLine(bytes)),
+          bytes.subarray(0, startOfBadCharacter(bytes)),
         )
         return { text: withoutMark(good), isBroken: true }
       }

@@ -315,6 +315,15 @@ describe.each(Object.entries(WRITERS))('any dataset as %s', (container, writer) 
   })
 })
 
+it('a byte that is none is met at the same place in the midst of a line, however the line is cut', () => {
+  const bytes = utf8(JSON.stringify([chat('a', 'b'), chat('ü', 'c'), chat('e', 'f')]))
+  bytes[bytes.indexOf(0xc3)] = 0x80
+  const whole = read([bytes], { format: 'json' })
+  expect(whole.values.map(({ index }) => index)).toEqual([0])
+  expect(whole.problems).toMatchObject([[1, 'not_utf8', '']])
+  for (const chunks of everyCut(bytes)) expect(read(chunks, { format: 'json' })).toEqual(whole)
+})
+
 describe('large files', () => {
   it.each(['jsonl', 'csv', 'json'])('%s: read the same at random offsets', container => {
     const all = Array.from({ length: 600 }, (_, index) =>
