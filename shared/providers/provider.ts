@@ -186,6 +186,9 @@ export interface JobOrigin {
 
 export interface NativeEvent extends Omit<JobEvent, 'object'> {}
 
+/** What was measured at one step, under OpenAI's names. */
+export type NativeMetric = { step: number } & Readonly<Record<string, number>>
+
 export interface NativeCheckpoint {
   id: string
   createdAt: number
@@ -453,6 +456,8 @@ export interface Provider {
     events?(channel: Channel, id: string, page: PageRequest): Promise<NativePage<NativeEvent>>
     /** Without it the job itself tells its checkpoints. */
     checkpoints?(channel: Channel, id: string, page: PageRequest): Promise<NativePage<NativeCheckpoint>>
+    /** What is told in neither events, checkpoints nor result files. */
+    metrics?(channel: Channel, id: string): Promise<NativeMetric[]>
   }
   readonly chat: {
     complete(channel: Channel, request: ChatRequest): Promise<ChatAnswer>

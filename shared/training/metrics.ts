@@ -6,7 +6,7 @@ import { parse } from 'csv-parse/sync'
 import type { Context } from '../context.ts'
 import { findFile, readFile } from '../datasets/index.ts'
 import { ApiError } from '../openai/index.ts'
-import { isOutOfReach } from '../providers/index.ts'
+import { isOutOfReach, ProviderFault, reconnect } from '../providers/index.ts'
 import { syncEvents } from './feed.ts'
 import { getJob, jobCheckpoints } from './jobs.ts'
 import { EVENTS, type JobRecord } from './records.ts'
@@ -119,10 +119,23 @@ const fromCheckpoints = async (context: Context, job: JobRecord): Promise<Metric
   }
 }
 
+/** Where the provider keeps them apart. What it does not let be read is not known: the other sources stand. */
+const fromProvider = async (context: Context, job: JobRecord): Promise<MetricPoint[]> => {
+  if (job.native_id === null) return []
+  try {
+    const { provider, channel } = await reconnect(context, job.connection, job.account)
+    const rows = (await provider.jobs.metrics?.(channel, job.native_id)) ?? []
+    return rows.flatMap(row => toPoint(row) ?? [])
+  } catch (error) {
+    if (error instanceof ProviderFault || isOutOfReach(error)) return []
+    throw error
+  }
+}
+
 export interface JobMetrics {
   job: JobRecord
   points: MetricPoint[]
-  /** What the points were taken from: `events`, `checkpoints`, and ids of files. */
+  /** What the points were taken from: `events`, `checkpoints`, `experiment`, and ids of files. */
   sources: string[]
 }
 
@@ -132,6 +145,7 @@ export const jobMetrics = async (context: Context, owner: string, id: string): P
   const found: [string, MetricPoint[]][] = [['events', await fromEvents(context, job)]]
   for (const file of job.result_files) found.push([file, await fromFile(context, job, file)])
   found.push(['checkpoints', await fromCheckpoints(context, job)])
+  found.push(['experiment', await fromProvider(context, job)])
   const told = found.filter(([, points]) => points.length > 0)
   return {
     job,

@@ -658,3 +658,40 @@ it('serves the unmodified client: upload, job, events, chat, stream', async () =
   })
   expect(answer.choices[0]?.message.content).toBe('refund')
 })
+
+describe('metrics', () => {
+  interface Metrics {
+    data: { step: number; train_loss?: number; train_mean_token_accuracy?: number; valid_loss?: number }[]
+    tunegate: { sources: string[] }
+  }
+  const metricsOf = (client: OpenAI, id: string): Promise<Metrics> =>
+    client.get(`/fine_tuning/jobs/${id}/metrics`)
+  const trained = async () => {
+    const client = await startGateway({ config: CONFIG, variables: variablesWith() }).client()
+    const file = await client.files.create({ file: datasetFile(), purpose: 'fine-tune' })
+    const { id } = await client.fineTuning.jobs.create({
+      ...{ model: 'gemini-3.5-flash', training_file: file.id, validation_file: file.id },
+    })
+    await until(client, id, 'succeeded')
+    return { client, id }
+  }
+
+  it('come step by step out of the TensorBoard behind the job’s experiment', async () => {
+    const { client, id } = await trained()
+    const { data, tunegate } = await metricsOf(client, id)
+    expect(tunegate.sources).toContain('experiment')
+    expect(data.map(({ step }) => step)).toEqual(data.map((_, index) => index + 1))
+    expect(data.every(({ train_loss }) => typeof train_loss === 'number')).toBe(true)
+    expect(data.at(-1)?.train_loss).toBeLessThan(data[0]?.train_loss ?? 0)
+    expect(data.at(-1)?.train_mean_token_accuracy).toBeGreaterThan(data[0]?.train_mean_token_accuracy ?? 1)
+    expect(data.some(({ valid_loss }) => typeof valid_loss === 'number')).toBe(true)
+  })
+
+  it('that may not be read are not there, and keep nothing else from being told', async () => {
+    const { client, id } = await trained()
+    await sandbox.fault({ path: '/metadataStores/', kind: 'status', status: 403, times: 9 })
+    const { tunegate } = await metricsOf(client, id)
+    expect(tunegate.sources).not.toContain('experiment')
+    await sandbox.reset()
+  })
+})

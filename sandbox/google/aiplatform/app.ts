@@ -5,6 +5,7 @@ import { CLOUD_PLATFORM } from '../auth/identity.ts'
 import { refusalOf } from '../auth/refusal.ts'
 import type { AccessTokens } from '../auth/tokens.ts'
 import { asGoogleError, GoogleError } from '../errors.ts'
+import { experimentRoutes } from './experiment-routes.ts'
 import { checkProject } from './models.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { type ServingParts, servingRoutes } from './serving-routes.ts'
@@ -50,6 +51,7 @@ export function aiPlatformRoutes({ tokens, base, ...parts }: AiPlatformOptions):
     app.route(`${place}/tuningJobs`, tuningRoutes(version, parts))
     app.route(place, servingRoutes(version, parts))
     app.route(place, resourceRoutes(parts.registry))
+    app.route(place, experimentRoutes(parts.jobs))
   }
   app.all('*', ({ req }) => {
     throw new GoogleError('NOT_FOUND', `There is no ${req.method} ${req.path}.`)

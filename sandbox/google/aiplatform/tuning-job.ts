@@ -1,4 +1,5 @@
 /** A tuning job's record and how it looks on the wire. */
+import type { Grade } from '../../trainer/objectives.ts'
 import { STATUS, type StatusName } from '../errors.ts'
 import { numericId, timestamp } from '../wire.ts'
 import type { Dataset } from './dataset.ts'
@@ -34,6 +35,18 @@ export const TERMINAL: ReadonlySet<JobState> = new Set([
   'JOB_STATE_CANCELLED',
 ])
 
+/** The one TensorBoard of a place. */
+export const TENSORBOARD = '6200000000000000001'
+
+/** What one step was measured at. */
+export interface StepMetrics {
+  step: number
+  /** Examples in its batch. */
+  examples: number
+  train: Grade
+  valid: Grade | undefined
+}
+
 /** What a job starts from. */
 export interface Start {
   base: BaseModel
@@ -54,6 +67,7 @@ export interface TuningJob extends Start {
   /** Known once the examples are counted. */
   hyperparameters: Hyperparameters | undefined
   dataset: { data: Dataset; steps: number; epochs: number } | undefined
+  metrics: StepMetrics[]
   completed: { epochs: number; steps: number }
   model: TunedGemini | undefined
 }
@@ -76,6 +90,7 @@ export function newTuningJob(request: TuningRequest, region: string, start: Star
     hyperparameters: undefined,
     dataset: undefined,
     completed: { epochs: 0, steps: 0 },
+    metrics: [],
     model: undefined,
   }
 }

@@ -136,8 +136,9 @@ export class TuningLife {
     this.#succeed()
   }
 
-  #record({ step, epoch, endsEpoch }: StepReport, { model }: Tuning): void {
+  #record({ step, epoch, endsEpoch, batch, train, valid }: StepReport, { model }: Tuning): void {
     const { job } = this
+    job.metrics.push({ step, examples: batch.length, train, valid })
     job.completed = { steps: step, epochs: endsEpoch ? epoch : epoch - 1 }
     job.updatedAt = new Date()
     if (!endsEpoch) return

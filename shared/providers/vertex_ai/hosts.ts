@@ -78,6 +78,16 @@ export const parseResource = (name: string): Resource | undefined => {
     : { project, location, collection: collection as Resource['collection'], id }
 }
 
+const BELOW_PLACE = /^projects\/([a-z0-9-]+)\/locations\/([a-z0-9-]+)\/((?:[\w.-]+\/)*[\w.-]+)$/
+
+/** Reads the full name of whatever lies below a place, however deep. */
+export const parsePlace = (name: string): (Place & { segments: string[] }) | undefined => {
+  const [, project = '', location = '', path] = BELOW_PLACE.exec(name) ?? []
+  const segments = path?.split('/') ?? []
+  if (path === undefined || segments.some(segment => /^\.{1,2}$/.test(segment))) return undefined
+  return { project, location, segments }
+}
+
 type Query = Record<string, string | number | undefined>
 
 const below = (base: string, path: string, query: Query): URL => {

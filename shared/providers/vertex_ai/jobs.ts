@@ -10,7 +10,8 @@ import { garbled } from './faults.ts'
 import { aiplatformUrl, parseResource, placeOf, type Resource } from './hosts.ts'
 import { dropped, readOptions, toHyperParameters, type VertexOptions } from './hyperparameters.ts'
 import { JOB_LABEL_KEY, toLabel } from './labels.ts'
-import { fromJob, tuningJob, tuningJobList } from './native-job.ts'
+import { readExperiment } from './metrics.ts'
+import { fromJob, type TuningJob, tuningJob, tuningJobList } from './native-job.ts'
 
 const JSON_BODY = { 'content-type': 'application/json' }
 /** Jobs of one page that Vertex gives at most. */
@@ -114,14 +115,14 @@ export const toList = (
   repeat: 'always',
 })
 
-const get = async (channel: Channel, id: string): Promise<NativeJob> =>
-  fromJob(
-    await channel.read(tuningJob, {
-      method: 'GET',
-      url: urlOf(channel.settings, jobAt(channel.settings, id)),
-      repeat: 'always',
-    }),
-  )
+const read = (channel: Channel, id: string): Promise<TuningJob> =>
+  channel.read(tuningJob, {
+    method: 'GET',
+    url: urlOf(channel.settings, jobAt(channel.settings, id)),
+    repeat: 'always',
+  })
+
+const get = async (channel: Channel, id: string): Promise<NativeJob> => fromJob(await read(channel, id))
 
 export const jobs: Provider['jobs'] = {
   check: dropped,
@@ -175,5 +176,9 @@ export const jobs: Provider['jobs'] = {
     })
     // It is only asked for: what has become of the job, the job itself tells.
     return get(channel, id)
+  },
+  async metrics(channel, id) {
+    const { experiment } = await read(channel, id)
+    return experiment === undefined ? [] : readExperiment(channel, experiment)
   },
 }

@@ -31,6 +31,7 @@ export const tuningJob = z.object({
   name: z.string(),
   state: text,
   tuningJobState: text,
+  experiment: text,
   tuningJobMetadata: lenient(z.object({ completedEpochCount: int64, completedStepCount: int64 })),
   baseModel: text,
   tunedModelDisplayName: text,

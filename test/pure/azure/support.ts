@@ -43,7 +43,7 @@ export const isTokenCall = (url: string): boolean => url.startsWith('https://log
 /** The same provider with all that Azure has for certain. */
 export type Azure = Provider & {
   deployments: NonNullable<Provider['deployments']>
-  jobs: Required<Provider['jobs']>
+  jobs: Required<Omit<Provider['jobs'], 'metrics'>>
 }
 
 export const start = async (
