@@ -124,6 +124,23 @@ describe('a job within its budgets', () => {
   })
 })
 
+describe('a job that waits over the end of a month', () => {
+  it('counts in the month in which its money was set aside, in budgets as in costs', async () => {
+    const world = await start({}, ['one'])
+    world.platform.clock.time = Date.UTC(2026, 10, 30, 23, 59)
+    const all = await budget(world, { monthly_limit_usd: 1 })
+    feel(world, 'one', 'busy')
+    await create(world, {}, true)
+    await tick(world.process().context)
+    world.wait(3600)
+    feel(world, 'one', 'well')
+    await settle(world)
+    expect(await seen(world, all)).toMatchObject({ month: '2026-12', spent_usd: COST, reserved_usd: 0 })
+    const { results } = await costs(world, { group_by: ['day'] })
+    expect(results).toMatchObject([{ day: '2026-12-01', amount: { value: COST } }])
+  })
+})
+
 describe('over budget', () => {
   it('is a 402 before anything is stored, copied or asked', async () => {
     const world = await start()
