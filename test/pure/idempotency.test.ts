@@ -339,6 +339,28 @@ describe('a process that dies while it makes', () => {
     })
   })
 
+  it('a file is not taken for another that comes under its key', async () => {
+    const send = (text: string) => ({ path: '/v1/files', body: form('file', text, 'batch') })
+    const probe = await begin()
+    const counting = probe.process()
+    await post(probe, send('hello'), counting.context)
+    const ends = new Set<number>()
+    for (let at = 1; at <= counting.calls; at++) {
+      const world = await begin()
+      await world.process({ at, isAfter: true }).run(context => post(world, send('hello'), context))
+      world.wait(61)
+      const { status, json: made } = await post(world, send('another'))
+      ends.add(status)
+      const texts = (await list(world, '/v1/files?purpose=batch')).map(({ id }) =>
+        read(world, `/v1/files/${id}/content`),
+      )
+      const [kept] = (await Promise.all(texts)).map(({ text }) => text)
+      expect(kept, `killed after call ${at}: ${made.id}`).toBe(status === 200 ? 'another' : 'hello')
+    }
+    // The test has seen both: nothing was there yet, or the first file.
+    expect([...ends].sort()).toEqual([200, 422])
+  })
+
   it('an upload leaves one', async () => {
     const body = { filename: 'x', purpose: 'batch', bytes: 10, mime_type: 'text/plain' }
     await killEverywhere(
