@@ -3,9 +3,10 @@ import { Hono } from 'hono'
 import { budgetRequest, budgetsQuery, budgetUpdate, endedList } from '../shared/openai/index.ts'
 import { createBudget, deleteBudget, getBudget, listBudgets, updateBudget } from '../shared/spending/index.ts'
 import { type AppEnv, json, jsonOnly, managerOf, query } from './http.ts'
+import { once } from './idempotency.ts'
 
 export const budgets = new Hono<AppEnv>()
-  .post('/', jsonOnly, json(budgetRequest), async c =>
+  .post('/', jsonOnly, json(budgetRequest), once(), async c =>
     c.json(await createBudget(c.var.context, managerOf(c.var.owner), c.req.valid('json'))),
   )
   .get('/', query(budgetsQuery), async c => {

@@ -26,8 +26,11 @@ const LONGEST_KEY = 255
 const LONGEST_ANSWER = 64 * 1024
 /** Headers of an answer that mean something later, too. */
 const KEPT_HEADERS = ['content-type', 'x-should-retry', DROPPED_HEADER]
-/** Refusals that may be no refusals a moment later, through no change of the request: clients come again with the same key. */
-const PASSING: readonly number[] = [401, 408, 409, 425, 429]
+/**
+ * Refusals that may be no refusals a moment later, through no change of the request: clients come again with the same key. A budget is
+ * raised, or spent by others no more (402); leave is given (403).
+ */
+const PASSING: readonly number[] = [401, 402, 403, 408, 409, 425, 429]
 
 interface Terms {
   /** The body is a form, which is digested as it passes. */

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { type Context, nowSeconds } from '../context.ts'
+import { refuseReuse } from '../idempotency.ts'
 import { badRequest, type DatasetReport, type Declaration, type FilePurpose } from '../openai/index.ts'
 import { openBucketWriter } from '../platform/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
@@ -118,11 +119,14 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
         ...(end.source && { source: end.source }),
       }
       const isNew = await recordFile({ platform }, record)
-      // Others were faster: what they have taken in is the same.
+      // Others were faster.
       if (!isNew) await bucket.delete(segment.key)
       await forgetBytes({ platform }, own)
       if (isNew) return record
-      return (await FILES.get(store, id))?.value ?? record
+      const there = (await FILES.get(store, id))?.value
+      // Of a request that died the body was not known yet: what it left tells.
+      if (there && there.sha256 !== record.sha256) refuseReuse()
+      return there ?? record
     },
     async abort() {
       try {

@@ -23,7 +23,8 @@ export const usdLimit = z
 export const UNKNOWN_PRICES = ['refuse', 'allow'] as const
 export type UnknownPrices = (typeof UNKNOWN_PRICES)[number]
 
-const ownerName = z.string().min(1).max(64)
+/** A user's of an identity provider is longer than any key's: it holds what tells issuers apart, and may hold several claims. */
+const ownerName = z.string().min(1).max(1024)
 
 const scope = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('all') }),

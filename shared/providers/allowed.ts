@@ -30,6 +30,12 @@ export const mayUseConnection = (context: Asking, connection: string): boolean =
 const namesAt = (provider: string, name: string): readonly string[] =>
   PROVIDERS[provider]?.capabilities.models.find(({ names }) => names.includes(name))?.names ?? [name]
 
+/** Whether a name reads like one with a prefix: an entry of that form means the model there, and no other's of that name. */
+const isPrefixed = ({ config: { connections } }: Asking, name: string): boolean => {
+  const prefix = name.slice(0, Math.max(name.indexOf('/'), 0))
+  return Object.hasOwn(connections, prefix) || Object.hasOwn(PROVIDERS, prefix)
+}
+
 const mayUseModel = (context: Asking, { connection, models }: Use): boolean => {
   const allowed = context.caller?.models
   if (!allowed) return true
@@ -38,7 +44,10 @@ const mayUseModel = (context: Asking, { connection, models }: Use): boolean => {
     model =>
       model !== null &&
       namesAt(provider, model).some(name =>
-        [name, `${provider}/${name}`, `${connection}/${name}`].some(form => allowed.includes(form)),
+        [
+          ...(isPrefixed(context, name) ? [] : [name]),
+          ...[`${provider}/${name}`, `${connection}/${name}`],
+        ].some(form => allowed.includes(form)),
       ),
   )
 }

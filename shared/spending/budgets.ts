@@ -3,7 +3,7 @@
  * @module
  */
 import { KEYS } from '../access/index.ts'
-import { type Context, nowSeconds } from '../context.ts'
+import { type Context, newId, nowSeconds } from '../context.ts'
 import {
   ApiError,
   type BudgetObject,
@@ -136,16 +136,17 @@ export const createBudget = async (
   manager: Manager,
   request: BudgetRequest,
 ): Promise<BudgetObject> => {
-  const { store, ids } = context.platform
+  const { store } = context.platform
+  const id = newId(context, ID_PREFIX)
   const scope = await scopeOf(context, manager, request)
   const alerts_to = alertsOf(scope, request.alerts_to)
   const { items } = await BUDGETS.list(store, 'scope', scopeKey(scope), { limit: MOST_OF_A_SCOPE })
-  if (items.length >= MOST_OF_A_SCOPE)
+  if (items.length >= MOST_OF_A_SCOPE && !items.some(made => made.id === id))
     throw badRequest('scope', `There are ${MOST_OF_A_SCOPE} budgets of this scope, which is the most.`)
   const now = nowSeconds(context)
   const { name, monthly_limit_usd, thresholds, unknown_prices } = request
   const budget: BudgetRecord = {
-    id: ids.next(ID_PREFIX),
+    id,
     name,
     scope,
     managed_by: manager === null ? 'admin' : 'owner',
@@ -156,7 +157,8 @@ export const createBudget = async (
     created_at: now,
     updated_at: now,
   }
-  await BUDGETS.create(store, budget)
+  // Made before by the same request.
+  if (!(await BUDGETS.create(store, budget))) return getBudget(context, manager, id)
   return toObject(context, budget)
 }
 

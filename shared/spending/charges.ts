@@ -41,6 +41,8 @@ export const chargeFor = ({ provider, status, trainedTokens, estimate }: Ended):
   const price = 'missing' in estimate ? null : estimate.price
   if (!price) return unknown('missing' in estimate ? estimate.missing : (estimate.price_missing ?? ''))
   if (price.unit !== 'training_token') return unknown(BY_THE_HOUR)
-  if (trainedTokens === null) return unknown(`'${provider}' does not tell how many tokens it trained.`)
+  // A provider's word may be anything: a negative number would make room in budgets.
+  if (trainedTokens === null || !Number.isSafeInteger(trainedTokens) || trainedTokens < 0)
+    return unknown(`'${provider}' does not tell how many tokens it trained.`)
   return { usd: costOf(trainedTokens, price), missing: null }
 }

@@ -109,6 +109,15 @@ const entriesOf = ({ jobs, request, grid }: BatchRequest): Entry[] => {
   }))
 }
 
+/** An entry that says itself where it goes: it is started when the batch's request, and its headers, are gone. */
+const withProvider =
+  ({ provider }: Context) =>
+  (entry: Entry): Entry => {
+    const { request } = entry
+    const isNamed = (request.provider ?? request.custom_llm_provider) !== undefined
+    return provider === undefined || isNamed ? entry : { ...entry, request: { ...request, provider } }
+  }
+
 /** Where in the batch's request a job stands. */
 const placeOf = ({ jobs }: BatchRequest, index: number) => (jobs ? `jobs[${index}]` : 'request')
 
@@ -119,14 +128,15 @@ const checkEntries = async (
   request: BatchRequest,
   entries: readonly Entry[],
 ): Promise<void> => {
+  const refuseOwn = (param: string): never => {
+    throw badRequest(param, 'A batch goes on when its request is over, and its credentials with it.')
+  }
+  const brought = CREDENTIAL_FIELDS.find(field => context.credentials?.[field] !== undefined)
+  if (brought !== undefined) refuseOwn(brought)
   for (const [index, entry] of entries.entries()) {
     const own = CREDENTIAL_FIELDS.find(field => entry.request[field] !== undefined)
     const at = placeOf(request, index)
-    if (own !== undefined)
-      throw badRequest(
-        `${at}.${own}`,
-        'A batch goes on when its request is over, and its credentials with it.',
-      )
+    if (own !== undefined) refuseOwn(`${at}.${own}`)
     await planJob(context, owner, entry.request).catch((error: unknown) => {
       if (!(error instanceof ApiError)) throw error
       const { status, code, message, param } = error
@@ -142,7 +152,7 @@ export const createBatch = async (
   request: BatchRequest,
 ): Promise<BatchObject> => {
   const { store, queue } = context.platform
-  const entries = entriesOf(request)
+  const entries = entriesOf(request).map(withProvider(context))
   await checkEntries(context, owner, request, entries)
   const now = nowSeconds(context)
   const batch: BatchRecord = {

@@ -45,6 +45,9 @@ const countFor = async (context: Context, draft: Draft, budget: number): Promise
   return { counter, count: await countFile(context, draft.training, counter, { window, budget }) }
 }
 
+/** Who takes the number of epochs among its `provider_options`, too, and under which name. */
+const EPOCH_OPTIONS: Readonly<Record<string, string>> = { vertex_ai: 'epoch_count' }
+
 const requestedEpochs = (request: JobRequest, { method, connection }: Draft): number | 'auto' => {
   const { hyperparameters } =
     (method.type === 'supervised'
@@ -52,7 +55,8 @@ const requestedEpochs = (request: JobRequest, { method, connection }: Draft): nu
       : method.type === 'dpo'
         ? method.dpo
         : method.reinforcement) ?? {}
-  const option = request.provider_options?.[connection.provider.id]?.epoch_count
+  const { id } = connection.provider
+  const option = request.provider_options?.[id]?.[EPOCH_OPTIONS[id] ?? '']
   return typeof option === 'number' ? option : (hyperparameters?.n_epochs ?? 'auto')
 }
 

@@ -260,7 +260,11 @@ export const setAside = async (
     const wanted = wantedAt(context, limits, job, countedOf(job))
     if (wanted instanceof ApiError) throw wanted
     notes = unknownCostNote(limits, job)
-    current = await write(value => (value.reservation ? value : { ...value, reservation: wanted }))
+    // A place may have been waited for: the attempt begins now, in the month whose budgets pay for it.
+    const started_at = nowSeconds(context)
+    current = await write(value =>
+      value.reservation ? value : { ...value, reservation: wanted, started_at },
+    )
   }
   try {
     await reserveFunds(context, current)

@@ -102,6 +102,8 @@ export const accountHosting = async (context: Context, model: ModelRecord): Prom
   const usdPerHour = await priceOf(context, model)
   const key = (await JOBS.get(context.platform.store, model.job))?.value.key ?? null
   for (const period of hosting) {
+    // Whether anyone bills it is not known before it has come up, or is over: then all of it is entered.
+    if (period.until === null && !period.was_ready) continue
     const span = { from: period.since, to: Math.max(period.since, period.until ?? now) }
     const left = { from: period.accounted_until, to: span.to }
     const days = daysOf(left)

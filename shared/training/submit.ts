@@ -4,7 +4,7 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { ApiError, type JobRequest } from '../openai/index.ts'
-import { ProviderFault, toAnswerError } from '../providers/index.ts'
+import { type Connection, ProviderFault, toAnswerError } from '../providers/index.ts'
 import { estimateForJob, expectedCost, expectedUsd } from './estimates.ts'
 import { type Saying, tell } from './events.ts'
 import { type Limits, limitsOf, releaseFunds, reservationAt, reserveFunds, unknownCostNote } from './funds.ts'
@@ -161,6 +161,27 @@ const remove = async (context: Context, job: JobRecord): Promise<void> => {
   await JOBS.update(store, job.id, value => ended(value, error, nowSeconds(context)))
 }
 
+/** Places a job for whoever waits for it. @throws {ApiError} what kept it from being placed; then no job is left */
+const placeNow = async (context: Context, job: JobRecord, given: Connection): Promise<JobRecord> => {
+  const { store } = context.platform
+  const { job: placed, placement } = await place(context, job, { isWaited: true, given }).catch(
+    async (error: unknown) => {
+      const left = (await JOBS.get(store, job.id))?.value
+      if (left?.sent_at === null && left.past.length === 0) await erase(context, left)
+      throw error
+    },
+  )
+  if (placement.kind === 'unknown') throw outcomeUnknown(placed, placement.fault)
+  if (placement.kind === 'refused') {
+    await remove(context, placed)
+    throw refusal(placed, placement.error)
+  }
+  return placed
+}
+
+/** Whether a job waits for its request to come again: no one else has the credentials that place it. */
+const isLeft = (job: JobRecord): boolean => job.stage === 'placing' && isOnOwnCredentials(job)
+
 export interface Submission {
   /** Whether to answer before a provider has taken the job (`Prefer: respond-async`). */
   isAsync?: boolean
@@ -187,9 +208,13 @@ export const submitJob = async (
   }: Submission = {},
 ): Promise<JobRecord> => {
   const made = given === undefined ? undefined : (await JOBS.get(context.platform.store, given))?.value
-  if (made) return made
+  if (made && !isLeft(made)) return made
   const id = given ?? context.platform.ids.next('ftjob-')
   const plan = await planJob(context, owner, request, draft => expectedCost(context, request, draft))
+  if (made) {
+    const again = plan.drafts.find(({ connection }) => connection.account === made.account)
+    return again ? placeNow(context, made, again.connection) : made
+  }
   const { store, queue } = context.platform
   const now = nowSeconds(context)
   const targets: Target[] = []
@@ -219,18 +244,5 @@ export const submitJob = async (
     await queue.enqueue({ type: 'job', id: job.id })
     return waiting ?? job
   }
-  const { job: placed, placement } = await place(context, job, {
-    isWaited: true,
-    given: opened,
-  }).catch(async (error: unknown) => {
-    const left = (await JOBS.get(store, job.id))?.value
-    if (left?.sent_at === null && left.past.length === 0) await erase(context, left)
-    throw error
-  })
-  if (placement.kind === 'unknown') throw outcomeUnknown(placed, placement.fault)
-  if (placement.kind === 'refused') {
-    await remove(context, placed)
-    throw refusal(placed, placement.error)
-  }
-  return placed
+  return placeNow(context, job, opened)
 }

@@ -131,6 +131,8 @@ describe('a list of models', () => {
     ['a connection’s form, there', ['second/gpt-4.1-mini'], 'second/gpt-4.1-mini', {}, 200],
     ['a connection’s form, elsewhere', ['second/gpt-4.1-mini'], 'gpt-4.1-mini', {}, 403],
     ['another provider’s form', ['other/gpt-4.1-mini'], 'openai/gpt-4.1-mini', {}, 403],
+    ['a name that only reads like that form', ['openai/gpt-4.1-mini'], 'other/openai/gpt-4.1-mini', {}, 403],
+    ['such a name, with its prefix', ['other/openai/gpt-4.1-mini'], 'other/openai/gpt-4.1-mini', {}, 200],
     ['a longer name', ['gpt-4.1'], 'gpt-4.1-mini', {}, 403],
     ['a shorter name', ['gpt-4.1-mini'], 'gpt-4.1', {}, 403],
     ['a tune nobody knows, of an allowed base', ['gpt-4.1-mini'], 'ft:gpt-4.1-mini:x::1', {}, 403],

@@ -74,6 +74,27 @@ describe('a batch', () => {
     ])
   })
 
+  it('goes where a header or the query of its request says, though it is started without them', async () => {
+    const world = createWorld(['one', 'two'])
+    await addDataset(world)
+    const { context } = world.process()
+    const batch = await createBatch({ ...context, provider: 'two' }, OWNER, sweep())
+    await run(world, batch.id)
+    expect(world.accounts.one?.jobs).toEqual([])
+    expect(world.accounts.two?.jobs).toHaveLength(6)
+  })
+
+  it('is refused with credentials in the headers of its request: its jobs would be trained on others', async () => {
+    const world = createWorld(['one'], { requestCredentials: true })
+    await addDataset(world)
+    const context = { ...world.process().context, credentials: { api_key: 'sk-own' } }
+    await expect(createBatch(context, OWNER, sweep())).rejects.toMatchObject({
+      status: 400,
+      param: 'api_key',
+    })
+    expect((await listBatches(context, OWNER, { limit: 10 })).items).toEqual([])
+  })
+
   it('may be killed anywhere: no job is trained twice', async () => {
     const small = sweep({ grid: { n_epochs: [1, 2] } })
     for (let at = 1; at < 80; at += 3) {

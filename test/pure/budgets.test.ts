@@ -1,9 +1,10 @@
 /** Money: set aside before it is spent, settled when it has been, never twice and never beyond a limit. */
 import { describe, expect, it } from 'vitest'
 import { tick } from '../../functions/schedule.ts'
+import { ownerOf } from '../../shared/access/oidc.ts'
 import type { Config } from '../../shared/config.ts'
 import type { Context } from '../../shared/context.ts'
-import { batchRequest, budgetRequest, type JobRequest } from '../../shared/openai/index.ts'
+import { batchRequest, budgetRequest, budgetsQuery, type JobRequest } from '../../shared/openai/index.ts'
 import {
   createBudget,
   deleteBudget,
@@ -123,6 +124,23 @@ describe('a job within its budgets', () => {
   })
 })
 
+describe('a job that waits over the end of a month', () => {
+  it('counts in the month in which its money was set aside, in budgets as in costs', async () => {
+    const world = await start({}, ['one'])
+    world.platform.clock.time = Date.UTC(2026, 10, 30, 23, 59)
+    const all = await budget(world, { monthly_limit_usd: 1 })
+    feel(world, 'one', 'busy')
+    await create(world, {}, true)
+    await tick(world.process().context)
+    world.wait(3600)
+    feel(world, 'one', 'well')
+    await settle(world)
+    expect(await seen(world, all)).toMatchObject({ month: '2026-12', spent_usd: COST, reserved_usd: 0 })
+    const { results } = await costs(world, { group_by: ['day'] })
+    expect(results).toMatchObject([{ day: '2026-12-01', amount: { value: COST } }])
+  })
+})
+
 describe('over budget', () => {
   it('is a 402 before anything is stored, copied or asked', async () => {
     const world = await start()
@@ -149,6 +167,16 @@ describe('over budget', () => {
     expect(await jobsIn(world)).toHaveLength(1)
     await settle(world)
     expect(await wrongsIn(world, all)).toEqual([])
+  })
+
+  it('no option that the provider does not have makes the estimate smaller', async () => {
+    const world = await start()
+    await budget(world, { monthly_limit_usd: HIGH / 2 })
+    for (const epoch_count of [0, 0.5, 1, -9]) {
+      const options = { openai: { epoch_count } }
+      const asked = create(world, { provider_options: options, drop_params: true })
+      await expect(asked, String(epoch_count)).rejects.toMatchObject({ code: 'budget_exceeded' })
+    }
   })
 
   it('of many at once as many pass as there is room for', async () => {
@@ -609,6 +637,18 @@ describe('who manages budgets', () => {
       (await listBudgets(context, manager, { limit: 100, owner })).items.length
     expect([await count(null), await count(null, 'other'), await count(OWNER)]).toEqual([3, 1, 2])
     expect(await refusals(count(OWNER, 'other'))).toBe(403)
+  })
+
+  it('the admin those of users of identity providers, too, whose owners have long names', async () => {
+    const world = await start()
+    const issuer = { issuer: 'https://login.example.com', owner: '{tenant}.{sub}' }
+    const owner = await ownerOf(issuer, { tenant: '0'.repeat(32), sub: 'f'.repeat(32) })
+    const { context } = world.process()
+    await createBudget(context, null, parse({ scope: { type: 'owner' }, owner }))
+    await createBudget(context, null, parse({ scope: { type: 'all' }, alerts_to: owner }))
+    const query = budgetsQuery.parse({ owner })
+    expect((await listBudgets(context, null, query)).items).toMatchObject([{ scope: { owner } }])
+    expect((await costs(world, { owner })).usd).toBe(0)
   })
 
   it('what the admin has set an owner sees and does not change; what others have is not there', async () => {

@@ -117,6 +117,24 @@ describe('bills after training: a deployment', () => {
     expect((await MODELS.get(bench.platform.store, bench.name))?.value.hosting).toEqual([])
   })
 
+  it.each([
+    ['fails', 'failed', 0],
+    ['comes up', 'ready', 6],
+  ] as const)(
+    'that is hours on its way, and then %s, is entered as what it was',
+    async (_, status, hours) => {
+      const bench = await start({ status: 'deploying' })
+      const request = budgetRequest.parse({ scope: { type: 'owner' }, monthly_limit_usd: 100 })
+      const { id } = await createBudget(bench.context, OWNER, request)
+      await bench.hours(3)
+      bench.state.deployment = nativeDeployment({ status })
+      await bench.hours(3)
+      const cost = toUsd(toMicros(hours * HOUR))
+      expect(await sumOf(bench)).toBe(cost)
+      expect(await getBudget(bench.context, OWNER, id)).toMatchObject({ spent_usd: cost })
+    },
+  )
+
   it('of which no price is known is counted apart, never as 0', async () => {
     const bench = await start({ isPriced: false })
     await bench.hours(30)

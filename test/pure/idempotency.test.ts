@@ -3,11 +3,14 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { ADMIN, createKey } from '../../shared/access/index.ts'
+import type { Config } from '../../shared/config.ts'
 import type { Context } from '../../shared/context.ts'
 import { UPLOADS } from '../../shared/datasets/upload-records.ts'
 import { claimRequest, endRun, keepLease } from '../../shared/idempotency.ts'
+import { updateBudget } from '../../shared/spending/index.ts'
 import { type Answered, type Call, callApp, startApp, type TestApp } from './support/app.ts'
 import { json } from './support/context.ts'
+import { budget, COST, seen } from './support/money.ts'
 import { addDataset, jobsIn, MODEL, OWNER, settle } from './support/placing.ts'
 import { createWorld, type World } from './support/world.ts'
 
@@ -16,8 +19,8 @@ const REPLAYED = 'idempotent-replayed'
 const DAY = 86_400
 const job = { model: MODEL, training_file: 'file-train' }
 
-const startWorld = async (): Promise<World & { key: string }> => {
-  const world = createWorld(['one', 'two'])
+const startWorld = async (settings: Partial<Config> = {}): Promise<World & { key: string }> => {
+  const world = createWorld(['one', 'two'], settings)
   await addDataset(world)
   const { key } = await createKey(world.process().context, { name: 'k', owner: OWNER }, ADMIN)
   return { ...world, key }
@@ -150,6 +153,26 @@ describe('an answer', () => {
     expect(await jobsIn(world)).toHaveLength(1)
   })
 
+  it('of 402 is not kept: once the budget is raised the next is carried out', async () => {
+    const world = await startWorld()
+    const tight = await budget(world, { monthly_limit_usd: 0.000001 })
+    expect(await post(world)).toMatchObject({ status: 402, error: { code: 'budget_exceeded' } })
+    await updateBudget(world.process().context, null, tight.id, { monthly_limit_usd: 1 })
+    expect(await post(world)).toMatchObject({ status: 200 })
+    await settle(world)
+    expect(await seen(world, tight)).toMatchObject({ spent_usd: COST, reserved_usd: 0 })
+  })
+
+  it('of 403 is not kept: once leave is given the next is carried out', async () => {
+    const world = await startWorld()
+    const { one } = world.accounts
+    if (one) one.mood = (method, path) => (method === 'POST' && path.endsWith('/jobs') ? 'closed' : 'well')
+    expect(await post(world)).toMatchObject({ status: 403 })
+    if (one) one.mood = () => 'well'
+    expect(await post(world)).toMatchObject({ status: 200 })
+    expect(await jobsIn(world)).toHaveLength(1)
+  })
+
   it('is kept for a day, then swept', async () => {
     const world = await startWorld()
     const first = await post(world)
@@ -189,7 +212,11 @@ describe('a process that dies', () => {
     return { calls: process.calls, end }
   }
   /** Calls it makes when nobody kills it. */
-  const count = async () => (await submission(await startWorld())).calls
+  const count = async () => {
+    const world = await startWorld()
+    await budget(world, { monthly_limit_usd: 1 })
+    return (await submission(world)).calls
+  }
 
   it('anywhere leaves its key to the next, who makes no second job', async () => {
     const calls = await count()
@@ -198,6 +225,7 @@ describe('a process that dies', () => {
     for (let at = 1; at <= calls; at++) {
       for (const isAfter of [false, true]) {
         const world = await startWorld()
+        const all = await budget(world, { monthly_limit_usd: 1 })
         expect((await submission(world, { at, isAfter })).end).toBe('killed')
         const before = await jobsIn(world)
         const early = await post(world)
@@ -215,11 +243,36 @@ describe('a process that dies', () => {
         }
         expect(world.accounts.one?.jobs).toHaveLength(1)
         expect(world.accounts.two?.jobs).toEqual([])
+        expect(await seen(world, all)).toMatchObject({ spent_usd: COST, reserved_usd: 0 })
       }
     }
     // The test has seen both: keys that were locked for a while, and jobs that were there already.
     expect(blocked).toBeGreaterThan(calls / 2)
     expect(adopted).toBeGreaterThan(calls / 2)
+  })
+
+  it('leaves a job on credentials of the request to the next, for no one else can place it', async () => {
+    const own = { ...job, api_key: 'sk-own' }
+    const config: Partial<Config> = { requestCredentials: true }
+    const begin = async () => {
+      const world = await startWorld(config)
+      return { world, all: await budget(world, { monthly_limit_usd: 1 }) }
+    }
+    const probe = await begin()
+    const counting = probe.world.process()
+    expect(await post(probe.world, { body: own }, counting.context)).toMatchObject({ status: 200 })
+    for (let at = 1; at <= counting.calls; at++) {
+      const { world, all } = await begin()
+      await world.process({ at, isAfter: true }).run(context => post(world, { body: own }, context))
+      // Longer than a provider may take to show what it was sent.
+      world.wait(200)
+      const answer = await post(world, { body: own })
+      expect(answer, `killed after call ${at}`).toMatchObject({ status: 200 })
+      expect(world.accounts.one?.jobs, `killed after call ${at}`).toHaveLength(1)
+      expect(await jobsIn(world)).toMatchObject([{ id: answer.json.id, stage: 'watching' }])
+      const { reserved_usd } = await seen(world, all)
+      expect(reserved_usd).toBe((answer.json.tunegate as { reserved_usd: number }).reserved_usd)
+    }
   })
 
   it('leaves a batch to the next, who makes no second one', async () => {
@@ -284,6 +337,28 @@ describe('a process that dies while it makes', () => {
       expect(files.map(({ id }) => id)).toEqual([made.id])
       expect((await read(world, `/v1/files/${made.id}/content`)).text).toBe('hello')
     })
+  })
+
+  it('a file is not taken for another that comes under its key', async () => {
+    const send = (text: string) => ({ path: '/v1/files', body: form('file', text, 'batch') })
+    const probe = await begin()
+    const counting = probe.process()
+    await post(probe, send('hello'), counting.context)
+    const ends = new Set<number>()
+    for (let at = 1; at <= counting.calls; at++) {
+      const world = await begin()
+      await world.process({ at, isAfter: true }).run(context => post(world, send('hello'), context))
+      world.wait(61)
+      const { status, json: made } = await post(world, send('another'))
+      ends.add(status)
+      const texts = (await list(world, '/v1/files?purpose=batch')).map(({ id }) =>
+        read(world, `/v1/files/${id}/content`),
+      )
+      const [kept] = (await Promise.all(texts)).map(({ text }) => text)
+      expect(kept, `killed after call ${at}: ${made.id}`).toBe(status === 200 ? 'another' : 'hello')
+    }
+    // The test has seen both: nothing was there yet, or the first file.
+    expect([...ends].sort()).toEqual([200, 422])
   })
 
   it('an upload leaves one', async () => {
@@ -398,6 +473,7 @@ describe('every request that makes something', () => {
   it.each<[string, object]>([
     ['/v1/uploads', upload],
     ['/v1/keys', { name: 'made' }],
+    ['/v1/budgets', { scope: { type: 'owner' }, monthly_limit_usd: 1 }],
     ['/v1/webhook_endpoints', endpoint],
     ['/v1/webhook_secret/rotate', {}],
   ])('POST %s is carried out once, and keeps its secrets sealed', async (path, body) => {

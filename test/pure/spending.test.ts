@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineConfig, type PriceRow } from '../../shared/config.ts'
 import { baseModelOf, PROVIDERS } from '../../shared/providers/index.ts'
+import { chargeFor } from '../../shared/spending/charges.ts'
 import { type EstimateInput, estimateTraining, hostingPrice } from '../../shared/spending/estimate.ts'
 import { costOf } from '../../shared/spending/money.ts'
 import { findPrice, PRICES } from '../../shared/spending/prices.ts'
@@ -39,6 +40,25 @@ describe('money', () => {
       }),
     )
   })
+})
+
+describe('a charge', () => {
+  const estimate = estimateTraining([], {
+    ...{ provider: 'openai', connection: 'openai', model: 'gpt-4.1-mini', region: undefined },
+    ...{ method: 'supervised', epochs: 1 },
+    dataset: { tokens: 1000, counter: 'x', exact: true, error: 0, framing: 0 },
+    rule: { low: 1, expected: 1, high: 1, rule: 'r', source: 's' },
+  })
+  const chargeAt = (trainedTokens: number | null) =>
+    chargeFor({ provider: 'openai', status: 'succeeded', trainedTokens, estimate })
+
+  it.each([-1_000_000, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 60])(
+    'for %d tokens is not known, whatever the provider says',
+    tokens => {
+      expect(chargeAt(1000)).toMatchObject({ usd: 0.005 })
+      expect(chargeAt(tokens)).toEqual({ usd: null, missing: expect.stringContaining('openai') })
+    },
+  )
 })
 
 describe('the base model of a name', () => {
