@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { tableNamed } from '../../sandbox/aws-platform/table.ts'
 import { entriesOf, type Package, packageStack, type Template, toSub, toText } from './template.ts'
 
 let made: Package
@@ -16,26 +17,19 @@ afterAll(() => made.remove())
 const get = (name: string) => ({ 'Fn::GetAtt': name.split('.') })
 const ref = (name: string) => ({ Ref: name })
 
+const { TableName: _, ...schema } = tableNamed('')
+
+/** Statuses whose answers CloudFront would keep for a while. */
+const KEPT_ERRORS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
+
 /** Each resource: its type, what keeps it when the stack goes, and the properties that matter. */
 const RESOURCES: [name: string, type: string, properties: object][] = [
   [
     'Records',
     'AWS::DynamoDB::Table',
     {
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: ['pk', 'a_partition', 'a_sort', 'b_partition', 'b_sort'].map(AttributeName => ({
-        AttributeName,
-        AttributeType: 'S',
-      })),
-      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
-      GlobalSecondaryIndexes: ['a', 'b'].map(slot => ({
-        IndexName: slot,
-        KeySchema: [
-          { AttributeName: `${slot}_partition`, KeyType: 'HASH' },
-          { AttributeName: `${slot}_sort`, KeyType: 'RANGE' },
-        ],
-        Projection: { ProjectionType: 'ALL' },
-      })),
+      // The table that the Store is tested against.
+      ...schema,
       PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
       TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
       SSESpecification: { SSEEnabled: true },
@@ -102,6 +96,7 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
             CustomOriginConfig: { OriginProtocolPolicy: 'https-only', OriginReadTimeout: 120 },
           },
         ],
+        CustomErrorResponses: KEPT_ERRORS.map(ErrorCode => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
         DefaultCacheBehavior: {
           ViewerProtocolPolicy: 'https-only',
           CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
@@ -115,7 +110,11 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
   [
     'Edge',
     'AWS::CloudFront::Function',
-    { AutoPublish: true, FunctionConfig: { Runtime: 'cloudfront-js-2.0' } },
+    {
+      Name: toSub('tunegate-dev-{AWS::Region}-edge'),
+      AutoPublish: true,
+      FunctionConfig: { Runtime: 'cloudfront-js-2.0' },
+    },
   ],
   ['HttpLambdaFunctionUrl', 'AWS::Lambda::Url', { InvokeMode: 'RESPONSE_STREAM', AuthType: 'NONE' }],
   [
