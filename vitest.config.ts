@@ -23,6 +23,7 @@ const ON_AWS_TOO = [
   'crash',
   'ownership',
   'upstream-chat',
+  'budgets',
 ]
 
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */

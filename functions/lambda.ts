@@ -36,9 +36,18 @@ const toItsEnd = async <T>(work: Promise<T>): Promise<T> => {
   }
 }
 
+interface UrlEvent {
+  requestContext: { http: { method: string } }
+  body?: string | undefined
+}
+
+/** The body of a GET means nothing (RFC 9110, 9.3.1), and a `Request` cannot hold it. */
+const withoutIdleBody = (event: UrlEvent): UrlEvent =>
+  ['GET', 'HEAD'].includes(event.requestContext.http.method) ? { ...event, body: undefined } : event
+
 /** The function URL's requests (payload 2.0), answered as a stream. */
 export const http = awslambda.streamifyResponse((event, stream, invocation) =>
-  toItsEnd(answer(event, stream, invocation)),
+  toItsEnd(answer(withoutIdleBody(event as UrlEvent), stream, invocation)),
 )
 
 /** Every minute. */

@@ -220,6 +220,11 @@ const FORGOTTEN_AT_ONCE = 6
 /** Forgets answers that have been kept long enough, as the schedule's duty. */
 export const forgetAnswers = async (context: Context, limit: number): Promise<void> => {
   const { store } = context.platform
-  const old = await listDue(store, RECORDS, nowSeconds(context), limit, 'expired')
-  await forEach(old, FORGOTTEN_AT_ONCE, ({ id }) => RECORDS.delete(store, id))
+  const now = nowSeconds(context)
+  const old = await listDue(store, RECORDS, now, limit, 'expired')
+  await forEach(old, FORGOTTEN_AT_ONCE, async ({ id }) => {
+    // The list may be of a moment ago, and the key in use again.
+    const record = (await RECORDS.get(store, id))?.value
+    if (record && record.expires_at <= now) await RECORDS.delete(store, id)
+  })
 }

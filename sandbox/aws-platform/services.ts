@@ -79,7 +79,7 @@ export async function startAwsServices(): Promise<AwsServices> {
   const database = dynalite({ createTableMs: 0 })
   const databaseOrigin = await listening(database)
   const queues = await startFauxqs({ port: 0, logger: false, host: '127.0.0.1', defaultRegion: REGION })
-  const vaults: Vaults = { secrets: new Map(), parameters: new Map() }
+  const vaults: Vaults = { secrets: new Map(), deleted: new Set(), parameters: new Map() }
   const faults: ServiceFault[] = []
   /** The keys of all items, followed as they are written: the engine can only be asked for them by and by. */
   const items = new Set<string>()

@@ -3,6 +3,8 @@
 /** Values by their whole names. */
 export interface Vaults {
   secrets: Map<string, string>
+  /** Secrets that are deleted, and could still be restored. */
+  deleted: Set<string>
   parameters: Map<string, string>
 }
 
@@ -22,8 +24,13 @@ const textIn = (request: unknown, field: string): string => {
 }
 
 /** `secretsmanager.GetSecretValue` */
-export const getSecretValue = ({ secrets }: Vaults, request: unknown): Answer => {
+export const getSecretValue = ({ secrets, deleted }: Vaults, request: unknown): Answer => {
   const name = textIn(request, 'SecretId')
+  if (deleted.has(name))
+    return refusal(
+      'InvalidRequestException',
+      "You can't perform this operation on the secret because it was marked for deletion.",
+    )
   const value = secrets.get(name)
   return value === undefined
     ? refusal('ResourceNotFoundException', "Secrets Manager can't find the specified secret.")

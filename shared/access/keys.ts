@@ -97,11 +97,17 @@ const expiryWithin = (asked: number | null | undefined, own: number | null, now:
   return asked
 }
 
-/** When the caller's own key ends. */
+/** When the caller's own key ends. @throws {ApiError} 409 while an index that lags does not have the key yet: no end is more than it may */
 const endOf = async ({ platform: { store } }: Context, { key }: Caller): Promise<number | null> => {
   if (key === null) return null
   const [found] = (await KEYS.list(store, 'id', key, { limit: 1 })).items
-  return found?.expires_at ?? null
+  if (!found)
+    throw new ApiError({
+      status: 409,
+      code: 'conflict',
+      message: 'The key that asks was made a moment ago, and cannot make others yet; try again.',
+    })
+  return found.expires_at ?? null
 }
 
 /**

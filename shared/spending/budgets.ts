@@ -130,6 +130,22 @@ const alertsOf = (scope: BudgetScope, alerts_to: string | null | undefined): str
   throw badRequest('alerts_to', "A key's and an owner's budget tells that owner.")
 }
 
+/** Looks for a budget that has just been made, and milliseconds between them. */
+const MOST_LOOKS = 20
+const LOOK = 100
+
+/** Waits until jobs find a budget: an index may lag behind its records, and no one is to be told of a limit that does not hold yet. */
+const untilItHolds = async (
+  { platform: { store, clock } }: Context,
+  { id, scope }: BudgetRecord,
+): Promise<void> => {
+  for (let looks = 1; looks <= MOST_LOOKS; looks++) {
+    const { items } = await BUDGETS.list(store, 'scope', scopeKey(scope), { limit: MOST_OF_A_SCOPE })
+    if (items.some(budget => budget.id === id)) return
+    await clock.sleep(LOOK)
+  }
+}
+
 /** Makes a budget (`POST /v1/budgets`). It counts what begins from now on. */
 export const createBudget = async (
   context: Context,
@@ -159,6 +175,7 @@ export const createBudget = async (
   }
   // Made before by the same request.
   if (!(await BUDGETS.create(store, budget))) return getBudget(context, manager, id)
+  await untilItHolds(context, budget)
   return toObject(context, budget)
 }
 

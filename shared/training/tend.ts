@@ -83,8 +83,11 @@ const nextLook = ({ deleted_at, hosting = [] }: ModelRecord, now: number): numbe
   return deleted_at === null ? now + MODEL_LOOK : null
 }
 
-const tendModel = async (context: Context, found: ModelRecord): Promise<void> => {
+const tendModel = async (context: Context, name: string): Promise<void> => {
   const { store } = context.platform
+  // The list may be of a moment ago: what has been entered since must not be entered as it was.
+  const found = (await MODELS.get(store, name))?.value
+  if (!found) return
   // A deployment may have been taken down by its provider: idle ones are.
   const asked = found.deployment && found.deleted_at === null
   const model = asked
@@ -105,7 +108,7 @@ export const tendModels = async (context: Context, limit: number): Promise<void>
   const due = await listDue(store, MODELS, nowSeconds(context), limit)
   await forEach(due, AT_ONCE, async model => {
     try {
-      await tendModel(context, model)
+      await tendModel(context, model.name)
     } catch (error) {
       const later = nowSeconds(context) + HOSTING_LOOK
       await MODELS.update(store, model.name, value => ({ ...value, due_at: later }))

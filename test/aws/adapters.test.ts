@@ -93,6 +93,13 @@ describe('the secrets', () => {
     expect(await get('../OUTSIDE?')).toBeUndefined()
   })
 
+  it('that are deleted are not there, though Secrets Manager could still restore them', async () => {
+    const { deleted, parameters } = bench.services.vaults
+    deleted.add('tunegate/test/MOVED')
+    parameters.set('/tunegate/test/MOVED', 'to the store')
+    expect(await open(PREFIXES).get('MOVED')).toBe('to the store')
+  })
+
   it('are asked for once in five minutes, whether there is one or not', async () => {
     const { secrets } = bench.services.vaults
     secrets.set('tunegate/test/TURNING', 'first')

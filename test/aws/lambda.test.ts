@@ -1,8 +1,9 @@
 /** The gateway as a Lambda function: what is AWS's own about it. The end-to-end tests of both platforms are in `test/e2e`. */
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountVariables } from '../../sandbox/accounts.ts'
@@ -82,6 +83,19 @@ describe(`a function under ${runtimeName()}`, () => {
     // Without CloudFront it is Lambda's own, and says nothing of that.
     const bare = await post(`${stack.bareUrl}/v1/uploads`, body(), type)
     expect([bare.status, await bare.text()]).toEqual([413, expect.not.stringContaining('direct')])
+  })
+
+  it('answers a GET that brings a body as any other', async () => {
+    const body = '{}'
+    const asked = request(`${stack.bareUrl}/v1/files`, {
+      headers: {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'content-length': body.length,
+      },
+    }).end(body)
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect([answer.statusCode, await json(answer)]).toMatchObject([200, { object: 'list' }])
   })
 
   it('takes a file of any size straight to the bucket, by URLs that the role signs, and gives it back whole', async () => {

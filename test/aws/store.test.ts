@@ -163,6 +163,13 @@ describe('a body longer than an item', () => {
     expect(await store.get('gone', '1')).toBeUndefined()
   })
 
+  it('is still there when the answer to an unconditional write is lost', async () => {
+    const body = noise(900_000, 'l')
+    bench.services.fault({ action: 'UpdateItem', kind: 'lost' })
+    await store.putAll([record('lost', '1', body)])
+    expect((await store.get('lost', '1'))?.body).toBe(body)
+  })
+
   it('is read whole while it is being written all the time', async () => {
     const bodies = ['f', 'g', 'h', 'i', 'j', 'k'].map(seed => noise(700_000, seed))
     await store.put(record('busy', '1', bodies[0]), 'absent')
@@ -178,6 +185,28 @@ describe('a body longer than an item', () => {
       }
     }
     await Promise.all([write(), read(), read()])
+  })
+})
+
+describe('a key longer than DynamoDB takes', () => {
+  const long = 'x'.repeat(3000)
+  const list = async (order: 'asc' | 'desc', bounds: object, partition = 'p') =>
+    (await store.list({ kind: 'keys', slot: 'a', partition, order, limit: 10, ...bounds })).map(
+      ({ id }) => id,
+    )
+
+  it('is of nothing', async () => {
+    expect(await store.get('keys', long)).toBeUndefined()
+    expect(await store.get('keys', 'ü'.repeat(1500))).toBeUndefined()
+    expect(await list('desc', {}, long)).toEqual([])
+  })
+
+  it('bounds a list all the same', async () => {
+    await store.putAll(['w', 'x', 'y'].map(id => record('keys', id)))
+    expect(await list('asc', { after: long })).toEqual(['y'])
+    expect(await list('desc', { after: long })).toEqual(['x', 'w'])
+    expect(await list('asc', { below: long })).toEqual(['w', 'x'])
+    expect(await list('desc', { after: `x${'ü'.repeat(1500)}` })).toEqual(['x', 'w'])
   })
 })
 

@@ -20,6 +20,9 @@ const ref = (name: string) => ({ Ref: name })
 /** What the local table is made of, on which the store's own tests run. */
 const { TableName: _, ...TABLE } = tableNamed('')
 
+/** Statuses whose answers CloudFront would keep for a while. */
+const KEPT_ERRORS = [400, 403, 404, 405, 414, 500, 501, 502, 503, 504]
+
 /** Each resource: its type, what keeps it when the stack goes, and the properties that matter. */
 const RESOURCES: [name: string, type: string, properties: object][] = [
   [
@@ -93,6 +96,7 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
             CustomOriginConfig: { OriginProtocolPolicy: 'https-only', OriginReadTimeout: 120 },
           },
         ],
+        CustomErrorResponses: KEPT_ERRORS.map(ErrorCode => ({ ErrorCode, ErrorCachingMinTTL: 0 })),
         DefaultCacheBehavior: {
           ViewerProtocolPolicy: 'https-only',
           CachePolicyId: '4135ea2d-6df8-44a3-9df3-4b5a84be39ad',
@@ -106,7 +110,11 @@ const RESOURCES: [name: string, type: string, properties: object][] = [
   [
     'Edge',
     'AWS::CloudFront::Function',
-    { AutoPublish: true, FunctionConfig: { Runtime: 'cloudfront-js-2.0' } },
+    {
+      Name: toSub('tunegate-dev-{AWS::Region}-edge'),
+      AutoPublish: true,
+      FunctionConfig: { Runtime: 'cloudfront-js-2.0' },
+    },
   ],
   ['HttpLambdaFunctionUrl', 'AWS::Lambda::Url', { InvokeMode: 'RESPONSE_STREAM', AuthType: 'NONE' }],
   [

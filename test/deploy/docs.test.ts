@@ -13,7 +13,7 @@ const matchesIn = (paths: string[], pattern: RegExp): string[] => [
 ]
 
 describe('commands in the pages', () => {
-  it.each(matchesIn(PAGES, /npm run ([\w:]+)/g))('npm run %s is there', script => {
+  it.each(matchesIn(PAGES, /npm run (\w+(?::\w+)*)/g))('npm run %s is there', script => {
     expect(scripts).toHaveProperty([script])
   })
 

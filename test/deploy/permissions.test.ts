@@ -130,6 +130,15 @@ describe('roles', () => {
     expect([...new Set(wide)].toSorted()).toEqual(Object.keys(WILDCARDS).toSorted())
   })
 
+  it('ask the indexes that the table has', () => {
+    const { GlobalSecondaryIndexes } = made.template.Resources.Records?.Properties ?? {}
+    const indexes = listOf(GlobalSecondaryIndexes) as { IndexName: string }[]
+    for (const statement of statements().filter(each => actionsOf(each).includes('dynamodb:Query')))
+      expect(resourcesOf(statement)).toEqual(
+        indexes.map(({ IndexName }) => `{Records.Arn}/index/${IndexName}`),
+      )
+  })
+
   it('are taken on by the service they are for, Bedrock by this account’s jobs alone', () => {
     const trustOf = (role: string) => made.template.Resources[role]?.Properties.AssumeRolePolicyDocument
     for (const role of Object.keys(ROLES).filter(role => role !== 'BedrockRole'))

@@ -90,6 +90,20 @@ describe('bills after training: a deployment', () => {
     expect((await MODELS.get(bench.platform.store, bench.name))?.value.hosting).toEqual([])
   })
 
+  it('taken down costs no more, though a list that lags still shows it', async () => {
+    const bench = await start()
+    await bench.hours(2)
+    const { store } = bench.platform
+    const shown = await store.get('model', bench.name)
+    await deleteDeployment(bench.context, OWNER, bench.id)
+    await tick(bench.context)
+    const { list } = store
+    store.list = async query => (query.kind === 'model' && shown ? [shown] : list(query))
+    await bench.hours(1)
+    store.list = list
+    expect(await sumOf(bench)).toBe(toUsd(toMicros(2 * HOUR)))
+  })
+
   it('and another after it are told apart', async () => {
     const bench = await start()
     await bench.hours(2)

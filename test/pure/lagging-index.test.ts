@@ -1,11 +1,15 @@
 /** Indexes that lag behind, as DynamoDB's do: what relies on a list must not rely on its being of this moment. */
 import { describe, expect, it } from 'vitest'
+import { ADMIN, createKey, grantsOf } from '../../shared/access/index.ts'
 import { COPIES, type CopyRecord } from '../../shared/datasets/copy-records.ts'
 import { resumeCopies } from '../../shared/datasets/copy-work.ts'
 import { deleteFile, ensureCopy } from '../../shared/datasets/index.ts'
 import { FILES } from '../../shared/datasets/records.ts'
+import { claimRequest, forgetAnswers } from '../../shared/idempotency.ts'
 import { connect } from '../../shared/providers/index.ts'
-import { addDataset } from './support/placing.ts'
+import { budgetsFor } from '../../shared/spending/index.ts'
+import { budget } from './support/money.ts'
+import { addDataset, OWNER } from './support/placing.ts'
 import { createWorld } from './support/world.ts'
 
 const start = async () => {
@@ -64,5 +68,57 @@ describe('a failure that a list still shows', () => {
     await resumeCopies(world.process().context, 10)
     store.list = list
     expect(await copiesIn(world)).toMatchObject([{ state: 'done' }])
+  })
+})
+
+describe('a key that no list shows yet', () => {
+  it('makes no other, rather than one without an end', async () => {
+    const world = createWorld(['one'])
+    const { context } = world.process()
+    const { store } = world.platform
+    const { list } = store
+    const end = Math.floor(world.platform.clock.time / 1000) + 60
+    const { record } = await createKey(
+      context,
+      { name: 'k', owner: OWNER, scopes: ['admin', 'chat'], expires_at: end },
+      ADMIN,
+    )
+    const maker = { ...grantsOf(record), owner: OWNER, key: record.id, subject: null }
+    store.list = async query => (query.kind === 'key' ? [] : list(query))
+    await expect(createKey(context, { name: 'more' }, maker)).rejects.toMatchObject({ status: 409 })
+    store.list = list
+    expect((await createKey(context, { name: 'more' }, maker)).record.expires_at).toBe(end)
+  })
+})
+
+describe('a budget that no list shows yet', () => {
+  it('is not told before jobs find it', async () => {
+    const world = createWorld(['one'])
+    const { store } = world.platform
+    const { list } = store
+    let empty = 3
+    store.list = async query => (query.kind === 'budget' && empty-- > 0 ? [] : list(query))
+    const { id } = await budget(world, { monthly_limit_usd: 1 })
+    expect(await budgetsFor(world.process().context, { owner: OWNER, key: null })).toMatchObject([{ id }])
+  })
+})
+
+describe('an Idempotency-Key whose end a list still shows', () => {
+  it('is not forgotten when it has been taken anew', async () => {
+    const world = createWorld(['one'])
+    const { context } = world.process()
+    const { store } = world.platform
+    const { list } = store
+    const keyed = { caller: { ...ADMIN, owner: OWNER }, key: 'k', target: 'POST /', body: null }
+    await claimRequest(context, keyed, false)
+    world.wait(2 * 86_400)
+    const query = { kind: 'idempotency', slot: 'b', partition: 'expired', order: 'asc', limit: 9 } as const
+    const shown = await list(query)
+    expect(shown).toHaveLength(1)
+    await claimRequest(context, keyed, false)
+    store.list = async () => shown
+    await forgetAnswers(context, 10)
+    store.list = list
+    expect(await list(query)).toHaveLength(1)
   })
 })

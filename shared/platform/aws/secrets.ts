@@ -16,7 +16,7 @@ interface Vault {
   prefix: string
   request(name: string): object
   /** What it says where there is no such name. */
-  absent: string
+  absent: readonly string[]
   valueOf(answer: unknown): unknown
 }
 
@@ -29,7 +29,8 @@ const VAULTS: readonly Vault[] = [
     action: 'GetSecretValue',
     prefix: 'TUNEGATE_SECRETS_PREFIX',
     request: SecretId => ({ SecretId }),
-    absent: 'ResourceNotFoundException',
+    // The second of a secret that has been deleted, for as long as it could be restored.
+    absent: ['ResourceNotFoundException', 'InvalidRequestException'],
     valueOf: answer => at(answer, 'SecretString'),
   },
   {
@@ -37,7 +38,7 @@ const VAULTS: readonly Vault[] = [
     action: 'GetParameter',
     prefix: 'TUNEGATE_SSM_PREFIX',
     request: Name => ({ Name, WithDecryption: true }),
-    absent: 'ParameterNotFound',
+    absent: ['ParameterNotFound'],
     valueOf: answer => at(at(answer, 'Parameter'), 'Value'),
   },
 ]
@@ -56,7 +57,7 @@ export const createAwsSecrets = (client: AwsClient, environment: Environment, cl
       const value = vault.valueOf(answer)
       return typeof value === 'string' && value !== '' ? value : undefined
     } catch (error) {
-      if (error instanceof AwsError && error.code === vault.absent) return undefined
+      if (error instanceof AwsError && vault.absent.includes(error.code)) return undefined
       throw error
     }
   }

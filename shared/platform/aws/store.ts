@@ -51,14 +51,30 @@ const AT_ONCE = 16
 const MOST_LOOKS = 5
 const SLOTS = ['a', 'b'] as const
 
+/** Bytes that DynamoDB takes as a partition key, and as a sort key. @see https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
+const MOST_PARTITION_BYTES = 2048
+const MOST_SORT_BYTES = 1024
+
+/** Whether there can be nothing under a key: callers may ask for any. */
+const isTooLong = (partition: string) => Buffer.byteLength(partition) > MOST_PARTITION_BYTES
+
+/** A bound that is longer than any sort key stands where its beginning stands. */
+const boundOf = (bound: string | undefined): string | undefined =>
+  bound === undefined || Buffer.byteLength(bound) <= MOST_SORT_BYTES
+    ? bound
+    : Buffer.from(bound)
+        .subarray(0, MOST_SORT_BYTES)
+        .toString('utf8')
+        .replace(/\uFFFD+$/, '')
+
 const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 /** The bounds of a list as one condition on the sort key; `BETWEEN` has both ends in it. */
 const rangeOf = ({
   order,
-  after,
-  below,
+  ...bounds
 }: ListQuery): { test: string; values: Record<string, { S: string }>; ends: string[] } | undefined => {
+  const [after, below] = [boundOf(bounds.after), boundOf(bounds.below)]
   const uppers = order === 'asc' ? [below] : [after, below]
   const [upper] = uppers.filter(bound => bound !== undefined).sort(byBytes)
   const lower = order === 'asc' && after !== '' ? after : undefined
@@ -79,8 +95,11 @@ const rangeOf = ({
 export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions): Store => {
   const call = <T>(action: string, body: object) =>
     client.call('dynamodb', action, { TableName: table(), ...body }) as Promise<T>
-  const read = async (kind: string, id: string): Promise<Item | undefined> =>
-    (await call<ItemAnswer>('GetItem', { Key: keyOf(kind, id), ConsistentRead: true })).Item
+  const read = async (kind: string, id: string): Promise<Item | undefined> => {
+    const Key = keyOf(kind, id)
+    if (isTooLong(Key.pk.S)) return undefined
+    return (await call<ItemAnswer>('GetItem', { Key, ConsistentRead: true })).Item
+  }
 
   const unpacked = async (item: Item): Promise<StoredRecord | undefined> => {
     const body = await unpackBody(bucket, item)
@@ -145,7 +164,8 @@ export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions)
     }
     try {
       const { Attributes: old } = await call<WriteAnswer>('UpdateItem', request)
-      if (old) await forget(old)
+      // Repeated without a condition, a write finds what it has written itself.
+      if (old && old.far?.S !== packed.far?.S) await forget(old)
       return Number(old?.version?.N ?? 0) + 1
     } catch (error) {
       if (!(error instanceof AwsError && error.code === 'ConditionalCheckFailedException')) throw error
@@ -201,7 +221,7 @@ export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions)
     async list(query) {
       const { kind, slot, partition, order, limit } = query
       const range = rangeOf(query)
-      if (!range) return []
+      if (!range || isTooLong(partitionOf(kind, partition))) return []
       const found: Item[] = []
       let start: object | undefined
       do {

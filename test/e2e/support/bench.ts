@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI, { APIError } from 'openai'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { BUCKET } from '../../../sandbox/aws-platform/stack.ts'
 import type { RecordedRequest } from '../../../sandbox/server.ts'
 import { type Stack, type StackOptions, startStack } from '../../../sandbox/stack.ts'
 import type { Scope } from '../../../shared/openai/index.ts'
@@ -133,7 +134,12 @@ export const useBench = (options: StackOptions = {}): Bench => {
     },
     watch() {
       const before = bench.stack.sandbox.requests().length
-      return () => bench.stack.sandbox.requests().slice(before)
+      // On AWS the deployment's own bucket is at the sandbox too.
+      const isOwn = ({ path }: RecordedRequest) => path.startsWith(`/aws/s3/${BUCKET}/`)
+      return () => {
+        const since = bench.stack.sandbox.requests().slice(before)
+        return since.filter(request => !isOwn(request))
+      }
     },
     stored: () => bench.stack.contents?.() ?? storedIn(persistTo),
     set: settings => control(bench.stack, 'settings', settings),
