@@ -55,19 +55,19 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
   let isWhole = true
   let isNoted = false
 
-  /** Before anything can be seen in the bucket. */
-  const note = async () => {
+  /** Makes the bytes visible in the bucket, where they are found though no file is ever made of them. */
+  const commit = async () => {
     isNoted = true
     await noteBytes({ platform }, { id: own, file: id, keys: [key, canonicalKey] })
+    await writer.commit()
   }
 
   /** The dataset as it is kept: its bytes as they came, or its canonical lines. */
   const keepDataset = async (declaration: Declaration): Promise<Kept> => {
-    await note()
     const isSeen =
       isWhole && validator?.isCanonical && JSON.stringify(declaration) === JSON.stringify(declared)
     const report = isSeen ? validator?.finish() : undefined
-    await writer.commit()
+    await commit()
     const raw = { segment: { key, bytes: writer.size }, sha256: sha256.digest('hex') }
     if (report) return { ...raw, report }
     const object = await bucket.get(key)
@@ -82,8 +82,7 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
     if (purpose === VALIDATED_PURPOSE) return keepDataset(declaration)
     if (Object.values(declaration).some(value => value !== undefined))
       throw badRequest('format', `Only files with the purpose '${VALIDATED_PURPOSE}' have a format.`)
-    await note()
-    await writer.commit()
+    await commit()
     return { segment: { key, bytes: writer.size }, sha256: sha256.digest('hex') }
   }
 

@@ -12,8 +12,8 @@ import { createCredentials } from '../../shared/platform/aws/credentials.ts'
 import { endpointOf } from '../../shared/platform/aws/endpoints.ts'
 import { createAwsPlatform } from '../../shared/platform/aws/index.ts'
 import { createAwsSecrets } from '../../shared/platform/aws/secrets.ts'
-import { chunks, fetchOutside, relay, sizedBody } from '../../shared/platform/aws/streams.ts'
-import type { Environment } from '../../shared/platform/index.ts'
+import { fetchOutside, relay, sizedBody } from '../../shared/platform/aws/streams.ts'
+import { type Environment, plainChunks } from '../../shared/platform/index.ts'
 import { type AwsBench, clientOf, hastyClock, startAwsBench } from './support.ts'
 
 let bench: AwsBench
@@ -297,7 +297,7 @@ describe('streams on Node', () => {
   })
 
   it('are read chunk by chunk', async () => {
-    const reader = chunks(watched(['a', '', 'b']).stream)
+    const reader = plainChunks(watched(['a', '', 'b']).stream)
     const read = async () => new TextDecoder().decode(await reader.next())
     expect([await read(), await read(), await reader.next()]).toEqual(['a', 'b', undefined])
   })

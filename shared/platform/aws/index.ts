@@ -2,6 +2,7 @@
  * The ports on AWS Lambda: DynamoDB, S3, SQS, Secrets Manager and Parameter Store.
  * @module
  */
+import { plainChunks } from '../chunks.ts'
 import { createIds } from '../ids.ts'
 import type { Clock, Environment, Platform } from '../ports.ts'
 import { createS3Bucket } from '../s3-bucket.ts'
@@ -12,7 +13,7 @@ import { needed } from './endpoints.ts'
 import { createSqsQueue } from './queue.ts'
 import { createAwsSecrets } from './secrets.ts'
 import { createDynamoStore } from './store.ts'
-import { chunks, fetchOutside, relay, sizedBody } from './streams.ts'
+import { fetchOutside, relay, sizedBody } from './streams.ts'
 
 export interface AwsPlatform extends Platform {
   /** Waits for all work that goes on after an answer: Lambda freezes the process when the invocation ends. */
@@ -51,7 +52,7 @@ export const createAwsPlatform = (
     endsCallsWithRequest: false,
     sizedBody,
     relay,
-    chunks,
+    chunks: plainChunks,
     defer(work) {
       const settled = work.catch(() => undefined).finally(() => deferred.delete(settled))
       deferred.add(settled)

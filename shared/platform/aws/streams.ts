@@ -83,17 +83,3 @@ export const relay: Platform['relay'] = (body, atEnd) => {
     LAZY,
   )
 }
-
-export const chunks: Platform['chunks'] = body => {
-  const reader = body.getReader()
-  return {
-    async next() {
-      for (;;) {
-        const { value, done } = await reader.read()
-        if (done) return undefined
-        if (value.length > 0) return value
-      }
-    },
-    cancel: () => reader.cancel(),
-  }
-}

@@ -1,4 +1,5 @@
 /** The ports in memory, as their contracts say, with knobs to make them fail. */
+import { relay } from '../../../shared/platform/aws/streams.ts'
 import type {
   Bucket,
   Clock,
@@ -162,32 +163,6 @@ export interface MemoryPlatform extends Platform {
   vault: Record<string, string | undefined>
   /** What was enqueued, in order. */
   tasks: (Task & { delaySeconds: number })[]
-}
-
-const TAIL_BYTES = 256
-
-/** As the port says, with plain streams. */
-const relay: Platform['relay'] = (body, atEnd) => {
-  const reader = body.getReader()
-  let tail = new Uint8Array()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let broken: { cause: unknown } | undefined
-      try {
-        const { value, done } = await reader.read()
-        if (!done) {
-          tail = joined([tail, value]).slice(-TAIL_BYTES)
-          return controller.enqueue(value)
-        }
-      } catch (cause) {
-        broken = { cause }
-      }
-      const last = atEnd(tail, broken)
-      if (last) controller.enqueue(last)
-      controller.close()
-    },
-    cancel: reason => reader.cancel(reason),
-  })
 }
 
 /** @param answer the network */
