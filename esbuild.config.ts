@@ -7,7 +7,7 @@
  */
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { build, type Metafile, transform } from 'esbuild'
+import { build, type Metafile, type Plugin, transform } from 'esbuild'
 
 const ROOT = import.meta.dirname
 /** The module that `serverless.yml` names handlers of. */
@@ -26,12 +26,20 @@ export const writeEdge = async (directory: string): Promise<void> => {
   await writeFile(join(directory, 'edge.txt'), code)
 }
 
+/** Puts another configuration in the place of tunegate.config.ts. */
+const configuredBy = (path: string): Plugin => ({
+  name: 'configuration',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^\.\.\/tunegate\.config\.ts$/ }, () => ({ path: resolve(ROOT, path) })),
+})
+
 /**
  * Bundles an entry into a directory, which is emptied first. Nothing is left to the runtime to bring: what Lambda has of its own
  * changes without notice.
+ * @param config a configuration to take in place of the project's own
  * @returns what went into which output, with paths from the project's root
  */
-export const bundle = async (entry = ENTRY, directory = DIRECTORY): Promise<Metafile> => {
+export const bundle = async (entry = ENTRY, directory = DIRECTORY, config?: string): Promise<Metafile> => {
   await rm(directory, { recursive: true, force: true })
   const { metafile } = await build({
     absWorkingDir: ROOT,
@@ -48,6 +56,7 @@ export const bundle = async (entry = ENTRY, directory = DIRECTORY): Promise<Meta
     outExtension: { '.js': '.mjs' },
     chunkNames: '[name]-[hash]',
     loader: { '.tiktoken': 'text' },
+    plugins: config === undefined ? [] : [configuredBy(config)],
     banner: { js: REQUIRE },
     minify: true,
     legalComments: 'none',

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
@@ -11,20 +12,11 @@ const tables = {
       : undefined,
 }
 
-/** End-to-end tests that run on both platforms. */
-const ON_AWS_TOO = [
-  'judge',
-  'job-life',
-  'job-create',
-  'files',
-  'uploads',
-  'chat',
-  'models',
-  'crash',
-  'ownership',
-  'upstream-chat',
-  'budgets',
-]
+/** End-to-end tests of Cloudflare's bundle, and of pages of text; all others run on both platforms. */
+const NOT_ON_AWS = ['bundle', 'docs']
+
+/** Files at a time: most of them wait for another process most of the time. */
+const MOST_FILES = Math.max(2, availableParallelism() - 1)
 
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000
@@ -32,6 +24,7 @@ const PATIENCE_MS = 60_000
 // biome-ignore lint/style/noDefaultExport: vitest reads its configuration from the default export
 export default defineConfig({
   test: {
+    maxWorkers: MOST_FILES,
     projects: [
       {
         // Pure tables, the sandbox, and unmodified clients against real processes.
@@ -40,6 +33,7 @@ export default defineConfig({
           name: 'node',
           include: ['test/**/*.test.ts'],
           exclude: ['test/workers/**'],
+          globalSetup: ['test/support/stack-cache.ts'],
           testTimeout: PATIENCE_MS,
           hookTimeout: PATIENCE_MS,
         },
@@ -49,7 +43,9 @@ export default defineConfig({
         plugins: [tables],
         test: {
           name: 'aws',
-          include: ON_AWS_TOO.map(name => `test/e2e/${name}.test.ts`),
+          include: ['test/e2e/*.test.ts'],
+          exclude: NOT_ON_AWS.map(name => `test/e2e/${name}.test.ts`),
+          globalSetup: ['test/support/stack-cache.ts'],
           env: { TUNEGATE_PLATFORM: 'aws' },
           testTimeout: PATIENCE_MS,
           hookTimeout: PATIENCE_MS,

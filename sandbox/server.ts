@@ -17,6 +17,7 @@ import { logger } from 'hono/logger'
 import { type AwsAccess, accessAt } from './aws/account.ts'
 import { createAws } from './aws/app.ts'
 import { awsControl } from './aws/control.ts'
+import type { BucketContents } from './aws/s3/store.ts'
 import { type AzureAccess, createAzure } from './azure/app.ts'
 import { controlRoutes } from './control.ts'
 import { type Fault, Faults, faultSchema } from './faults.ts'
@@ -69,8 +70,8 @@ export interface Sandbox {
   receiver: Receiver
   /** From now on the ends of OpenAI's jobs are told there, as OpenAI does. */
   tellEnds(target: WebhookTarget): void
-  /** How much there is in a bucket of S3. */
-  contents(bucket: string): { objects: number; openUploads: number }
+  /** What there is in a bucket of S3. */
+  contents(bucket: string): BucketContents
   /** Forgets files, jobs, models, requests, faults and streams. Settings stay. */
   reset(): void
 }

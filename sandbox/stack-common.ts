@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { rename, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,10 +19,14 @@ export interface StackOptions {
   stepMs?: number
   /** Directory of the local D1 and R2 state; without it a fresh one is used and removed at the end. */
   persistTo?: string
-  /** More variables for the gateway; they win over the stack's own. */
-  vars?: Record<string, string>
+  /** More variables for the gateway, of its sandbox perhaps; they win over the stack's own. */
+  vars?: Record<string, string> | ((sandbox: Sandbox) => Record<string, string>)
+  /** Path of a configuration to run in place of tunegate.config.ts; a relative path starts at the project's root. */
+  config?: string
   /** Path of another wrangler configuration; a relative path starts at the project's root. */
   wranglerConfig?: string
+  /** A directory that outlives this stack: what takes long to make for a start is left there for others. */
+  cache?: string
   /** `inherit` copies the gateway's log to stderr; the default is silence unless it fails. */
   log?: 'quiet' | 'inherit'
   /** Whether the sandbox tells the gateway of the ends of OpenAI's jobs, as OpenAI would. */
@@ -36,12 +42,21 @@ export const STACK_PLATFORMS = ['cloudflare', 'aws'] as const
 export type StackPlatform = (typeof STACK_PLATFORMS)[number]
 
 /** How much the gateway has kept. */
-export interface StackContents {
+export interface Stored {
   /** Records, by kind. */
   records: Record<string, number>
   objects: number
   /** Multipart uploads that are neither completed nor aborted. */
   openUploads: number
+}
+
+/** What the gateway has really kept, read past it. */
+export interface Kept {
+  stored(): Stored
+  /** Every record of a kind. */
+  records(kind: string): Promise<Record<string, unknown>[]>
+  /** Where in store and bucket this text is: names of files, or of records and objects. */
+  holding(text: string): Promise<string[]>
 }
 
 /** A running gateway and its sandbox. */
@@ -69,7 +84,7 @@ export interface Stack {
   /** Starts the gateway again on the same port and state. */
   startGateway(): Promise<void>
   /** What is in store and bucket, where that is not to be read from files. */
-  contents?(): StackContents
+  readonly kept?: Kept
   /** Ends everything the stack started. Safe to call twice. */
   stop(): Promise<void>
 }
@@ -82,6 +97,13 @@ export class PortInUseError extends Error {
     super(`port ${port} is already in use`)
     this.port = port
   }
+}
+
+/** The variables that a caller adds to a stack's own. */
+export const ownVariables = ({ vars = {} }: StackOptions, sandbox: Sandbox | undefined) => {
+  if (typeof vars !== 'function') return vars
+  if (!sandbox) throw new Error('these variables come from a sandbox, and the stack has none')
+  return vars(sandbox)
 }
 
 /** `POST /v1/keys` with the admin key. */
@@ -113,6 +135,26 @@ export function createScratch(): { path: string; remove(): void } {
   }
   process.on('exit', remove)
   return { path, remove }
+}
+
+/**
+ * A directory that takes long to make, and is made once.
+ * @param parent where it stays
+ * @param what it is made from
+ * @returns its path
+ */
+export async function madeOnce(
+  parent: string,
+  what: string,
+  make: (path: string) => Promise<unknown>,
+): Promise<string> {
+  const path = join(parent, createHash('sha256').update(what).digest('hex').slice(0, 16))
+  if (existsSync(path)) return path
+  const own = `${path}-${randomUUID()}`
+  await make(own)
+  // Whoever was faster has made the same.
+  await rename(own, path).catch(() => rm(own, { recursive: true, force: true }))
+  return path
 }
 
 export async function assertPortFree(port: number): Promise<void> {

@@ -12,7 +12,7 @@
  * ```
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +24,8 @@ import {
   createKey,
   createScratch,
   listen,
+  madeOnce,
+  ownVariables,
   type Stack,
   type StackOptions,
 } from './stack-common.ts'
@@ -33,6 +35,7 @@ export * from './stack-common.ts'
 export { WranglerError } from './wrangler.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const WORKER = join(ROOT, 'functions/worker.ts')
 /** How long the gateway may take until it answers HTTP. It needs about 2 s on two cores. */
 const READY_TIMEOUT_MS = 60_000
 /** Starts on ports of our own choice; another process may take one between our look and workerd's bind. */
@@ -74,12 +77,14 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       TUNEGATE_ENCRYPTION_KEY: encryptionKey(persistTo),
       ...(options.tellEnds && { OPENAI_WEBHOOK_SECRET: webhookSecret }),
       ...(sandbox && accountVariables(sandbox)),
-      ...options.vars,
+      ...ownVariables(options, sandbox),
     }
     gateway = runWrangler(
       [
         'dev',
-        ...['--config', config],
+        ...(options.config === undefined
+          ? ['--config', config]
+          : [WORKER, '--config', configuredBy(resolve(ROOT, options.config), config, scratch.path)]),
         ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', String(inspectorPort)],
         ...['--persist-to', persistTo, '--show-interactive-dev-session=false'],
         // An explicit file, even an empty one, keeps wrangler from reading the user's .dev.vars and .env: real
@@ -101,7 +106,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   try {
     if (options.sandbox !== false) sandbox = await startSandbox(stepMs === undefined ? {} : { stepMs })
-    await migrate(config, persistTo, wranglerOptions)
+    if (options.cache !== undefined && !existsSync(persistTo)) {
+      const migrated = await madeOnce(options.cache, `migrated ${config}`, path =>
+        migrate(config, path, wranglerOptions),
+      )
+      cpSync(migrated, persistTo, { recursive: true })
+    } else await migrate(config, persistTo, wranglerOptions)
     for (let attempt = 1; ; attempt++) {
       try {
         await boot()
@@ -148,6 +158,14 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     },
     stop,
   }
+}
+
+/** A wrangler configuration that puts another file in the place of tunegate.config.ts: its command line cannot. */
+function configuredBy(path: string, wranglerConfig: string, scratch: string): string {
+  const own = join(scratch, 'wrangler.toml')
+  const alias = `[alias]\n"../tunegate.config.ts" = ${JSON.stringify(path)}\n`
+  writeFileSync(own, `${readFileSync(wranglerConfig, 'utf8')}\n${alias}`)
+  return own
 }
 
 /** What was sealed under a key opens under no other: it stays with the state. */

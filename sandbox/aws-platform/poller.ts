@@ -36,7 +36,8 @@ export const pollQueue = (
   { direct, queueUrl }: AwsServices,
   lambda: LambdaFunction,
 ): { stop(): Promise<void> } => {
-  let isStopped = false
+  const stopping = new AbortController()
+  const { signal } = stopping
   const serve = async (messages: Message[]): Promise<void> => {
     const outcome = await lambda.invoke({
       Records: messages.map(({ MessageId, ReceiptHandle, Body, Attributes }) => ({
@@ -57,21 +58,18 @@ export const pollQueue = (
         await direct('AmazonSQS.DeleteMessage', { QueueUrl: queueUrl, ReceiptHandle })
   }
   const run = async (): Promise<void> => {
-    while (!isStopped) {
-      const answer = (await direct('AmazonSQS.ReceiveMessage', {
-        QueueUrl: queueUrl,
-        MaxNumberOfMessages: BATCH,
-        WaitTimeSeconds: WAIT_SECONDS,
-      })) as { Messages?: Message[] }
-      if (answer.Messages?.length && !isStopped) await serve(answer.Messages)
+    while (!signal.aborted) {
+      const look = { QueueUrl: queueUrl, MaxNumberOfMessages: BATCH, WaitTimeSeconds: WAIT_SECONDS }
+      const answer = (await direct('AmazonSQS.ReceiveMessage', look, signal)) as { Messages?: Message[] }
+      if (answer.Messages?.length && !signal.aborted) await serve(answer.Messages)
     }
   }
   const ended = run().catch(error => {
-    if (!isStopped) throw error
+    if (!signal.aborted) throw error
   })
   return {
     async stop() {
-      isStopped = true
+      stopping.abort()
       await ended.catch(() => undefined)
     },
   }

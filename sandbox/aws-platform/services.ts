@@ -26,11 +26,12 @@ export interface AwsServices extends AsyncDisposable {
   deadQueueUrl: string
   vaults: Vaults
   /** A call of dynalite or fauxqs, past the check of signatures. */
-  direct(target: string, body: object): Promise<unknown>
+  direct(target: string, body: object, signal?: AbortSignal): Promise<unknown>
   /** Records that are in the table, by kind. */
   records(): Record<string, number>
   /** Requests to come, of one action, that go wrong. */
   fault(fault: ServiceFault): void
+  clearFaults(): void
   close(): Promise<void>
 }
 
@@ -86,7 +87,11 @@ export async function startAwsServices(): Promise<AwsServices> {
 
   const backend = (target: string) =>
     target.startsWith('DynamoDB') ? databaseOrigin : `http://127.0.0.1:${queues.port}`
-  const pass = (target: string, body: string | Uint8Array<ArrayBuffer>): Promise<Response> =>
+  const pass = (
+    target: string,
+    body: string | Uint8Array<ArrayBuffer>,
+    signal?: AbortSignal,
+  ): Promise<Response> =>
     fetch(backend(target), {
       method: 'POST',
       headers: {
@@ -97,9 +102,10 @@ export async function startAwsServices(): Promise<AwsServices> {
         authorization: `AWS4-HMAC-SHA256 Credential=x/20260101/${REGION}/x/aws4_request, SignedHeaders=host, Signature=x`,
       },
       body,
+      ...(signal && { signal }),
     })
-  const direct = async (target: string, body: object): Promise<unknown> => {
-    const response = await pass(target, JSON.stringify(body))
+  const direct: AwsServices['direct'] = async (target, body, signal) => {
+    const response = await pass(target, JSON.stringify(body), signal)
     const text = await response.text()
     if (!response.ok) throw new Error(`${target} answered ${response.status}: ${text.slice(0, 500)}`)
     return JSON.parse(text || '{}')
@@ -197,6 +203,7 @@ export async function startAwsServices(): Promise<AwsServices> {
       return counts
     },
     fault: fault => faults.push(fault),
+    clearFaults: () => void faults.splice(0),
     close,
     [Symbol.asyncDispose]: close,
   }

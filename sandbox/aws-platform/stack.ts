@@ -6,15 +6,23 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { bundle } from '../../esbuild.config.ts'
 import { accountVariables } from '../accounts.ts'
 import { TEMPORARY } from '../aws/account.ts'
 import { startSandbox } from '../server.ts'
-import { assertPortFree, createKey, createScratch, type Stack, type StackOptions } from '../stack-common.ts'
+import {
+  assertPortFree,
+  createKey,
+  createScratch,
+  madeOnce,
+  ownVariables,
+  type Stack,
+  type StackOptions,
+} from '../stack-common.ts'
 import { answeredAtEdge, loadEdge } from './edge.ts'
 import { createFunction } from './function.ts'
+import { keptBy } from './kept.ts'
 import { pollQueue } from './poller.ts'
 import type { Outcome } from './runtime-api.ts'
 import { type AwsServices, startAwsServices } from './services.ts'
@@ -43,7 +51,6 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
   const { port: wantedPort = 0, stepMs, log = 'quiet' } = options
   if (wantedPort) await assertPortFree(wantedPort)
   const scratch = createScratch()
-  const code = join(scratch.path, 'code')
   const adminKey = randomBytes(24).toString('base64url')
   const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`
   let output = ''
@@ -52,12 +59,14 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     if (log === 'inherit') process.stderr.write(text)
   }
 
-  const [sandbox, services] = await Promise.all([
+  const [sandbox, services, code] = await Promise.all([
     options.sandbox === false
       ? undefined
       : startSandbox({ buckets: [BUCKET], ...(stepMs !== undefined && { stepMs }) }),
     startAwsServices(),
-    bundle(undefined, code),
+    madeOnce(options.cache ?? scratch.path, `lambda ${options.config ?? ''}`, path =>
+      bundle(undefined, path, options.config),
+    ),
   ])
   const variables: Record<string, string> = {
     TUNEGATE_ADMIN_KEY: adminKey,
@@ -76,7 +85,7 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     TUNEGATE_TABLE: services.table,
     TUNEGATE_BUCKET: BUCKET,
     TUNEGATE_QUEUE_URL: services.queueUrl,
-    ...options.vars,
+    ...ownVariables(options, sandbox),
   }
   const functionOf = (handler: string) =>
     createFunction({ root: code, handler: `lambda.${handler}`, variables, log: collect })
@@ -127,10 +136,7 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     async deliver(event) {
       assertDone('the event', await jobEvents.invoke(event))
     },
-    contents: () => ({
-      records: services.records(),
-      ...(sandbox?.contents(BUCKET) ?? { objects: 0, openUploads: 0 }),
-    }),
+    kept: keptBy(services, () => sandbox?.contents(BUCKET) ?? { objects: new Map(), openUploads: 0 }),
     killGateway: kill,
     // The next invocation finds a new environment by itself.
     startGateway: async () => undefined,

@@ -5,22 +5,21 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import OpenAI from 'openai'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accountVariables } from '../../sandbox/accounts.ts'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
 import { createFunction, runtimeName } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
-import { startSandbox } from '../../sandbox/server.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
 import { chatLines, datasetFile, isOver, jobWhen, toJsonl } from '../e2e/support/data.ts'
 
 const MEBIBYTE = 2 ** 20
+const cache = inject('stackCache')
 
 let stack: AwsStack
 let key: string
 let client: OpenAI
 beforeAll(async () => {
-  stack = await startAwsStack()
+  stack = await startAwsStack({ cache })
   key = await stack.createKey()
   client = new OpenAI({ apiKey: key, baseURL: stack.baseURL, maxRetries: 0 })
 })
@@ -33,6 +32,7 @@ describe(`a function under ${runtimeName()}`, () => {
   it('is a cold start without a call of anything', async () => {
     const cold = await startAwsStack({
       sandbox: false,
+      cache,
       // Whoever called one of these while loading would fail, and answer nothing.
       vars: Object.fromEntries(
         ['DYNAMODB', 'S3', 'SQS', 'SECRETS_MANAGER', 'SSM'].map(name => [
@@ -144,6 +144,28 @@ describe(`a function under ${runtimeName()}`, () => {
     expect(await jobWhen(client, id, isOver)).toMatchObject({ status: 'succeeded' })
   })
 
+  it('logs where a request fails inside, and nothing of what was in it', async () => {
+    const marker = 'marker-Zq81xY'
+    const lines = chatLines(12).map(({ messages }) => ({
+      messages: [{ role: 'system', content: marker }, ...messages],
+    }))
+    const before = stack.output().length
+    stack.services.fault({ action: 'UpdateItem', kind: 'broken', times: 9 })
+    const body = new FormData()
+    body.set('purpose', 'fine-tune')
+    body.set('file', new File([toJsonl(lines)], `${marker}.jsonl`))
+    const headers = { authorization: `Bearer ${key}` }
+    const answer = await fetch(`${stack.url}/v1/files`, { method: 'POST', headers, body })
+    stack.services.clearFaults()
+    const id = answer.headers.get('x-request-id') ?? ''
+    expect([answer.status, id]).toEqual([500, expect.stringMatching(/^req_/)])
+    await expect.poll(() => stack.output().slice(before)).toContain(id)
+    const [logged, told] = [stack.output().slice(before), await answer.text()]
+    expect(logged).toContain('AwsError dynamodb UpdateItem')
+    for (const secret of [marker, key, TEMPORARY.secretAccessKey, TEMPORARY.sessionToken])
+      expect(logged + told).not.toContain(secret)
+  })
+
   it('makes the messages that failed come again, and no others', async () => {
     const { services } = stack
     const send = (body: string) =>
@@ -217,20 +239,18 @@ describe('Bedrock', () => {
 
 describe('Vertex AI', () => {
   it('is reached by the function’s role, without a key of Google’s', async () => {
-    const sandbox = await startSandbox()
-    const oidc = sandbox.google.externalAccount()
     const keyless = await startAwsStack({
-      sandbox: false,
-      vars: {
-        ...accountVariables(sandbox),
-        AWS_ACCESS_KEY_ID: TEMPORARY.accessKeyId,
-        AWS_SECRET_ACCESS_KEY: TEMPORARY.secretAccessKey,
-        GOOGLE_APPLICATION_CREDENTIALS_JSON: JSON.stringify({
-          ...oidc,
-          audience: oidc.audience.replace('sandbox-oidc', 'sandbox-aws'),
-          subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
-          credential_source: { environment_id: 'aws1' },
-        }),
+      cache,
+      vars: ({ google }) => {
+        const oidc = google.externalAccount()
+        return {
+          GOOGLE_APPLICATION_CREDENTIALS_JSON: JSON.stringify({
+            ...oidc,
+            audience: oidc.audience.replace('sandbox-oidc', 'sandbox-aws'),
+            subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
+            credential_source: { environment_id: 'aws1' },
+          }),
+        }
       },
     })
     const openai = new OpenAI({ apiKey: await keyless.createKey(), baseURL: keyless.baseURL, maxRetries: 0 })
@@ -241,10 +261,9 @@ describe('Vertex AI', () => {
     expect(answer.choices[0]?.message.content).toEqual(expect.any(String))
     // AWS's identity for a federated one, and that for the service account's.
     expect(
-      sandbox.requests().map(({ path }) => /^\/google\/(sts|iamcredentials|oauth2)/.exec(path)?.[1]),
+      keyless.sandbox.requests().map(({ path }) => /^\/google\/(sts|iamcredentials|oauth2)/.exec(path)?.[1]),
     ).toEqual(['sts', 'iamcredentials', undefined])
     await keyless.stop()
-    await sandbox.close()
   })
 })
 
@@ -263,6 +282,7 @@ describe('a stream', () => {
     const origin = `http://127.0.0.1:${(upstream.address() as AddressInfo).port}`
     const own = await startAwsStack({
       sandbox: false,
+      cache,
       vars: { TUNEGATE_SANDBOX_ORIGIN: origin, OPENAI_BASE_URL: `${origin}/v1`, OPENAI_API_KEY: 'sk-test' },
     })
     const response = await fetch(`${own.url}/v1/chat/completions`, {

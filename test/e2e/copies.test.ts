@@ -3,15 +3,14 @@ import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { itIsJudged, until, useBench } from './support/bench.ts'
 import { chatLines, toJsonl } from './support/data.ts'
-import { bodiesIn } from './support/storage.ts'
 
-const bench = useBench({ wranglerConfig: 'test/e2e/support/hurried.toml' })
+const bench = useBench({ config: 'test/e2e/support/hurried.config.ts' })
 
 const PART = /^\/v1\/uploads\/[^/]+\/parts$/
 
 it('is gone on with after SIGKILL where it was, and is whole', async () => {
   const { client, key } = await bench.owner()
-  // Six parts of 1 MiB, as test/e2e/support/hurried-worker.ts has them.
+  // Six parts of 1 MiB, as test/e2e/support/hurried.config.ts has them.
   const text = toJsonl(chatLines(36_000)).toString()
   const { id: training_file } = await client.files.create({
     file: new File([text], 'large.jsonl'),
@@ -28,8 +27,8 @@ it('is gone on with after SIGKILL where it was, and is whole', async () => {
   await until(parts, ({ length }) => length === 4)
   await bench.stack.killGateway()
   await broken
-  const record = () => bodiesIn(bench.persistTo, 'copy')[0]
-  expect(record()).toMatchObject({ state: 'sending', sent: 3 })
+  const record = async () => (await bench.records('copy'))[0]
+  expect(await record()).toMatchObject({ state: 'sending', sent: 3 })
 
   await bench.stack.startGateway()
   const before = parts().length
@@ -49,7 +48,7 @@ it('is gone on with after SIGKILL where it was, and is whole', async () => {
   expect(job.training_file).toBe(training_file)
   expect(parts().length - before).toBe(Math.ceil(all) - 3)
 
-  const content = await fetch(`${sandbox.openaiBaseUrl}/files/${record()?.native_id}/content`, {
+  const content = await fetch(`${sandbox.openaiBaseUrl}/files/${(await record())?.native_id}/content`, {
     headers: { authorization: `Bearer ${sandbox.apiKey}` },
   })
   const sum = (bytes: string | ArrayBuffer) =>
@@ -70,7 +69,7 @@ it('that takes longer than a caller waits: the job is kept and waits for it, and
   expect(await create()).toMatchObject({ status: 'validating_files', tunegate: { native_id: null } })
   // The queue goes on by itself.
   await until(
-    () => bodiesIn(bench.persistTo, 'copy'),
+    () => bench.records('copy'),
     copies => copies.every(({ state }) => state === 'done'),
     200,
   )

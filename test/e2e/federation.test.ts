@@ -2,49 +2,43 @@
  * Federated identities at Google in the bundle that is deployed: google-auth-library loads in it, and all it asks for goes
  * through the transport, which lets nothing but the sandbox be reached.
  */
-import OpenAI from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { accountVariables } from '../../sandbox/accounts.ts'
-import { type Sandbox, startSandbox } from '../../sandbox/server.ts'
-import { type Stack, startStack } from '../../sandbox/stack.ts'
+import type OpenAI from 'openai'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { RecordedRequest } from '../../sandbox/server.ts'
+import { itIsJudged, useBench } from './support/bench.ts'
 import { datasetFile, isOver, jobWhen } from './support/data.ts'
 
-let sandbox: Sandbox
-let stack: Stack
-let client: OpenAI
-
-beforeAll(async () => {
-  sandbox = await startSandbox()
-  const oidc = sandbox.google.externalAccount()
-  const aws = {
-    ...oidc,
-    audience: oidc.audience.replace('sandbox-oidc', 'sandbox-aws'),
-    subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
-    credential_source: { environment_id: 'aws1' },
-  }
-  const stranger = { ...oidc, audience: oidc.audience.replace('sandbox-oidc', 'elsewhere') }
-  stack = await startStack({
-    sandbox: false,
-    wranglerConfig: 'test/e2e/support/wrangler.toml',
-    vars: {
-      ...accountVariables(sandbox),
+const bench = useBench({
+  config: 'test/e2e/support/configured.config.ts',
+  vars: ({ google }) => {
+    const oidc = google.externalAccount()
+    const aws = {
+      ...oidc,
+      audience: oidc.audience.replace('sandbox-oidc', 'sandbox-aws'),
+      subject_token_type: 'urn:ietf:params:aws:token-type:aws4_request',
+      credential_source: { environment_id: 'aws1' },
+    }
+    const stranger = { ...oidc, audience: oidc.audience.replace('sandbox-oidc', 'elsewhere') }
+    return {
       GOOGLE_APPLICATION_CREDENTIALS_JSON: JSON.stringify(oidc),
       AWS_FEDERATION: JSON.stringify(aws),
       OTHER_FEDERATION: JSON.stringify(stranger),
-    },
-  })
-  client = new OpenAI({ apiKey: await stack.createKey(), baseURL: stack.baseURL, maxRetries: 0 })
+    }
+  },
 })
-afterAll(async () => {
-  await stack?.stop()
-  await sandbox?.close()
+
+let client: OpenAI
+beforeAll(async () => {
+  client = await bench.client()
 })
-beforeEach(() => sandbox.reset())
+let sent: () => RecordedRequest[]
+beforeEach(() => {
+  sent = bench.watch()
+})
 
 /** What was asked of token endpoints, in order. */
 const tokenCalls = () =>
-  sandbox
-    .requests()
+  sent()
     .map(({ path }) => path.replace('/google/', ''))
     .filter(path => /^(oidc|sts|iamcredentials|oauth2)\//.test(path))
     .map(path => path.replace(/serviceAccounts\/.+:/, 'serviceAccounts/…:'))
@@ -85,6 +79,8 @@ describe('a federated identity', () => {
     expect(refused).toMatchObject({ status: 401, code: 'provider_authentication_failed' })
     expect(refused.message).toContain('GOOGLE_APPLICATION_CREDENTIALS_JSON')
     expect(refused.message).not.toContain('sandbox-oidc-request')
-    expect(stack.output()).not.toContain('sandbox-oidc-request')
+    expect(bench.stack.output()).not.toContain('sandbox-oidc-request')
   })
 })
+
+itIsJudged(bench)

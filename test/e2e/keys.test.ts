@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { itIsJudged, type RawOptions, refusal, useBench } from './support/bench.ts'
-import { bodiesIn, filesHolding } from './support/storage.ts'
 
 const bench = useBench()
 
@@ -134,11 +133,11 @@ describe('the store', () => {
       messages: [{ role: 'user', content: 'hi' }],
     })
     const sha256 = createHash('sha256').update(key).digest('hex')
-    expect(bodiesIn(bench.persistTo, 'key').some(record => record.sha256 === sha256)).toBe(true)
-    // The search itself works: the digest is found in the database's files, the secrets are not.
-    expect(filesHolding(bench.persistTo, sha256)).not.toEqual([])
+    expect((await bench.records('key')).some(record => record.sha256 === sha256)).toBe(true)
+    // The search itself works: the digest is found in the store, the secrets are not.
+    expect(await bench.holding(sha256)).not.toEqual([])
     for (const secret of [key, key.slice(3), bench.stack.adminKey, bench.stack.sandbox.apiKey])
-      expect(filesHolding(bench.persistTo, secret)).toEqual([])
+      expect(await bench.holding(secret)).toEqual([])
   })
 })
 

@@ -86,7 +86,7 @@ const serve = async (): Promise<{ server: Server; origin: string }> => {
 
 const [known, unknown] = [await serve(), await serve()]
 const bench = useBench({
-  wranglerConfig: 'test/e2e/support/access.toml',
+  config: 'test/e2e/support/pages.config.ts',
   vars: { PAGE_ORIGIN: known.origin },
 })
 let browser: Browser

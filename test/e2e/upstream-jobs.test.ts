@@ -5,7 +5,7 @@ import { itIsJudged, type Owner, refusal, until, useBench } from './support/benc
 import { datasetFile, isOver, jobWhen, uploaded } from './support/data.ts'
 
 /** Repeats that do not keep a test waiting. */
-const bench = useBench({ wranglerConfig: 'test/e2e/support/wrangler.toml' })
+const bench = useBench({ config: 'test/e2e/support/configured.config.ts' })
 
 const CREATE = { method: 'POST', path: '/fine_tuning/jobs$' }
 const FIND = { method: 'GET', path: '/fine_tuning/jobs$' }
@@ -234,7 +234,7 @@ describe('deleting a file', () => {
     const world = await ready()
     const { id } = await world.client.fineTuning.jobs.create(world.params)
     await jobWhen(world.client, id, isOver)
-    spoil({ method: 'DELETE', path: '/files/' }, { kind: 'status', status: 500, times: 9 })
+    spoil({ method: 'DELETE', path: '^/v1/files/' }, { kind: 'status', status: 500, times: 9 })
     expect(await world.client.files.delete(world.params.training_file)).toMatchObject({
       deleted: true,
       tunegate: { copies_left: [{ connection: 'openai', native_id: expect.stringMatching(/^file-/) }] },

@@ -1,10 +1,9 @@
-/** Webhooks over real HTTP: the gateway in workerd tells a receiver, which verifies with the official client. */
+/** Webhooks over real HTTP: the gateway tells a receiver, which verifies with the official client. */
 import OpenAI from 'openai'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { Received } from '../../sandbox/receiver.ts'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
 import { isOver, jobWhen, trained, uploaded } from './support/data.ts'
-import { bodiesIn, filesHolding } from './support/storage.ts'
 
 const bench = useBench({ tellEnds: true })
 const ALL = ['fine_tuning.job.succeeded', 'fine_tuning.job.failed', 'fine_tuning.job.cancelled'] as const
@@ -134,7 +133,7 @@ describe('an endpoint', () => {
     const { secret, key } = await endpoint()
     const { json } = await bench.raw('/v1/webhook_secret', { key })
     for (const shown of [secret, (json as { signing_secret: string }).signing_secret]) {
-      expect(filesHolding(bench.persistTo, shown.slice(6))).toEqual([])
+      expect(await bench.holding(shown.slice(6))).toEqual([])
       expect(bench.stack.output()).not.toContain(shown.slice(6))
     }
   })
@@ -316,7 +315,8 @@ describe('a delivery', () => {
     const { id } = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
     const job = await jobWhen(client, id, isOver)
     await bench.stack.killGateway()
-    const kept = bodiesIn(bench.persistTo, 'webhook_delivery').filter(({ body }) => String(body).includes(id))
+    const told = await bench.records('webhook_delivery')
+    const kept = told.filter(({ body }) => String(body).includes(id))
     expect(kept).toHaveLength(1)
     await bench.stack.startGateway()
     const messages = await heard(name)

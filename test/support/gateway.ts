@@ -13,7 +13,8 @@ import { type Bindings, createCloudflarePlatform } from '../../shared/platform/c
 import type { Platform } from '../../shared/platform/index.ts'
 
 export const ADMIN_KEY = 'test-admin-key'
-export const SANDBOX = inject('sandboxOrigin')
+/** The sandbox of this file alone, as long as it runs: it sets faults and resets. */
+export const SANDBOX = inject('sandboxOrigins')[Number(process.env.VITEST_POOL_ID) - 1] ?? ''
 
 export interface SandboxRequest {
   method: string

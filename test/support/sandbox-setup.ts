@@ -4,8 +4,8 @@ import { startSandbox } from '../../sandbox/server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Origin of the sandbox that tests inside workerd talk to. */
-    sandboxOrigin: string
+    /** Origins of the sandboxes that tests inside workerd talk to: one for each file that runs at a time. */
+    sandboxOrigins: string[]
     /** S3 for the gateway's own bucket: a sandbox of its own, which no test resets. */
     bucketAccess: AwsAccess
   }
@@ -13,9 +13,12 @@ declare module 'vitest' {
 
 /** Starts the sandboxes that tests inside workerd reach over loopback. */
 export const setup = async (project: TestProject): Promise<() => Promise<void>> => {
-  const sandboxes = await Promise.all([startSandbox(), startSandbox()])
-  const [providers, bucket] = sandboxes
-  project.provide('sandboxOrigin', providers.origin)
+  const bucket = await startSandbox()
+  const providers = await Promise.all(Array.from({ length: project.config.maxWorkers }, () => startSandbox()))
   project.provide('bucketAccess', bucket.aws)
-  return async () => void (await Promise.all(sandboxes.map(sandbox => sandbox.close())))
+  project.provide(
+    'sandboxOrigins',
+    providers.map(({ origin }) => origin),
+  )
+  return async () => void (await Promise.all([bucket, ...providers].map(sandbox => sandbox.close())))
 }

@@ -42,6 +42,12 @@ export interface CorsRule {
 
 export type Bucket = Map<string, StoredObject>
 
+export interface BucketContents {
+  objects: ReadonlyMap<string, StoredObject>
+  /** Uploads that are neither completed nor aborted. */
+  openUploads: number
+}
+
 const md5 = (bytes: Uint8Array): Buffer => createHash('md5').update(bytes).digest()
 
 export const etagOf = (bytes: Uint8Array): string => `"${md5(bytes).toString('hex')}"`
@@ -76,10 +82,9 @@ export class Store {
     this.#buckets.set(BUCKET, new Map())
   }
 
-  /** How much there is in a bucket. */
-  contents(name: string): { objects: number; openUploads: number } {
+  contents(name: string): BucketContents {
     return {
-      objects: this.#buckets.get(name)?.size ?? 0,
+      objects: this.#buckets.get(name) ?? new Map(),
       openUploads: [...this.uploads.values()].filter(({ bucket }) => bucket === name).length,
     }
   }

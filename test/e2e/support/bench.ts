@@ -6,13 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import OpenAI, { APIError } from 'openai'
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest'
 import { BUCKET } from '../../../sandbox/aws-platform/stack.ts'
 import type { RecordedRequest } from '../../../sandbox/server.ts'
-import { type Stack, type StackOptions, startStack } from '../../../sandbox/stack.ts'
+import { type Kept, type Stack, type StackOptions, startStack } from '../../../sandbox/stack.ts'
 import type { Scope } from '../../../shared/openai/index.ts'
 import { judgedFetch, judgeRequests } from '../../support/judge.ts'
-import { type Stored, storedIn } from './storage.ts'
+import { keptIn } from './storage.ts'
 
 /**
  * The gateway runs as a Lambda function: there an invocation takes 6 MB at most and begins when all of them have come, and hears
@@ -60,10 +60,8 @@ export interface SandboxState {
   streams: { open: number; items: StreamState[] }
 }
 
-export interface Bench {
+export interface Bench extends Kept {
   readonly stack: Stack
-  /** Where local D1 and R2 are. */
-  readonly persistTo: string
   /** What the judge has found so far. */
   readonly violations: string[]
   /** An official client; without a key for a new owner of its own. It never retries unless told to. */
@@ -74,7 +72,6 @@ export interface Bench {
   raw(path: string, options?: RawOptions): Promise<RawAnswer>
   /** From now on: call the result for the requests that have reached the provider since. */
   watch(): () => RecordedRequest[]
-  stored(): Stored
   set(settings: { stepMs?: number; chunkMs?: number }): Promise<void>
   state(): Promise<SandboxState>
 }
@@ -96,16 +93,17 @@ const errorIn = (json: unknown): RawAnswer['error'] =>
 export const useBench = (options: StackOptions = {}): Bench => {
   const violations: string[] = []
   const fetch = judgedFetch(violations)
-  const persistTo = mkdtempSync(join(tmpdir(), 'tunegate-e2e-'))
+  const scratch = mkdtempSync(join(tmpdir(), 'tunegate-e2e-'))
+  const persistTo = join(scratch, 'state')
   let started: Stack | undefined
   let ownKey: string | undefined
+  const kept = (): Kept => bench.stack.kept ?? keptIn(persistTo)
 
   const bench: Bench = {
     get stack() {
       if (!started) throw new Error('The stack has not started.')
       return started
     },
-    persistTo,
     violations,
     async client(key, { maxRetries = 0 } = {}) {
       const apiKey = key ?? (await bench.stack.createKey())
@@ -141,13 +139,15 @@ export const useBench = (options: StackOptions = {}): Bench => {
         return since.filter(request => !isOwn(request))
       }
     },
-    stored: () => bench.stack.contents?.() ?? storedIn(persistTo),
+    stored: () => kept().stored(),
+    records: kind => kept().records(kind),
+    holding: text => kept().holding(text),
     set: settings => control(bench.stack, 'settings', settings),
     state: () => control(bench.stack, 'state'),
   }
 
   beforeAll(async () => {
-    started = await startStack({ persistTo, ...options })
+    started = await startStack({ persistTo, cache: inject('stackCache'), ...options })
   })
   afterEach(async () => {
     bench.stack.sandbox.clearFaults()
@@ -155,7 +155,7 @@ export const useBench = (options: StackOptions = {}): Bench => {
   })
   afterAll(async () => {
     await started?.stop()
-    rmSync(persistTo, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   })
   return bench
 }

@@ -5,15 +5,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-
-export interface Stored {
-  /** Records in D1, by kind. */
-  records: Record<string, number>
-  /** Objects in R2. */
-  objects: number
-  /** Multipart uploads of R2 that are neither completed nor aborted. */
-  openUploads: number
-}
+import type { Kept, Stored } from '../../../sandbox/stack.ts'
 
 const filesBelow = (directory: string): string[] =>
   existsSync(directory)
@@ -36,7 +28,7 @@ const rowsOf = (directory: string, table: string, sql: string): Record<string, u
       }
     })
 
-export const storedIn = (persistTo: string): Stored => {
+const storedIn = (persistTo: string): Stored => {
   const records = rowsOf(
     join(persistTo, 'v3/d1'),
     'records',
@@ -52,14 +44,16 @@ export const storedIn = (persistTo: string): Stored => {
   }
 }
 
-/** Every record's JSON. */
-export const bodiesIn = (persistTo: string, kind: string): Record<string, unknown>[] =>
-  rowsOf(join(persistTo, 'v3/d1'), 'records', 'SELECT kind, body FROM records')
-    .filter(row => row.kind === kind)
-    .map(({ body }) => JSON.parse(String(body)))
-
-/** The files below D1 and R2 that hold these bytes; the database's own journals included. */
-export const filesHolding = (persistTo: string, needle: string): string[] =>
-  ['v3/d1', 'v3/r2']
-    .flatMap(part => filesBelow(join(persistTo, part)))
-    .filter(path => readFileSync(path).includes(needle))
+/** @param persistTo where wrangler keeps its local state */
+export const keptIn = (persistTo: string): Kept => ({
+  stored: () => storedIn(persistTo),
+  records: async kind =>
+    rowsOf(join(persistTo, 'v3/d1'), 'records', 'SELECT kind, body FROM records')
+      .filter(row => row.kind === kind)
+      .map(({ body }) => JSON.parse(String(body))),
+  // The database's own journals included.
+  holding: async text =>
+    ['v3/d1', 'v3/r2']
+      .flatMap(part => filesBelow(join(persistTo, part)))
+      .filter(path => readFileSync(path).includes(text)),
+})
