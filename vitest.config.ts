@@ -12,8 +12,11 @@ const tables = {
       : undefined,
 }
 
-/** End-to-end tests of Cloudflare's bundle, and of pages of text; all others run on both platforms. */
-const NOT_ON_AWS = ['bundle', 'docs']
+/** What is about Cloudflare's bundle, runtime or engines, or of no platform; all else of these folders runs on both. */
+const NOT_ON_AWS = [
+  'e2e/{bundle,docs}',
+  'workers/{credentials,flow,ports,s3-bucket,schedule,uploads}',
+].map(name => `test/${name}.test.ts`)
 
 /** Files at a time: most of them wait for another process most of the time. */
 const MOST_FILES = Math.max(2, availableParallelism() - 1)
@@ -39,12 +42,12 @@ export default defineConfig({
         },
       },
       {
-        // The same once more where the gateway is a Lambda function, on DynamoDB, S3 and SQS.
+        // The same once more on DynamoDB, S3 and SQS; end to end with the gateway as a Lambda function.
         plugins: [tables],
         test: {
           name: 'aws',
-          include: ['test/e2e/*.test.ts'],
-          exclude: NOT_ON_AWS.map(name => `test/e2e/${name}.test.ts`),
+          include: ['test/{e2e,workers}/*.test.ts'],
+          exclude: NOT_ON_AWS,
           globalSetup: ['test/support/stack-cache.ts'],
           env: { TUNEGATE_PLATFORM: 'aws' },
           testTimeout: PATIENCE_MS,

@@ -53,8 +53,8 @@ export interface Stored {
 /** What the gateway has really kept, read past it. */
 export interface Kept {
   stored(): Stored
-  /** Every record of a kind. */
-  records(kind: string): Promise<Record<string, unknown>[]>
+  /** Every record of a kind; of all kinds unless one is named. */
+  records(kind?: string): Promise<Record<string, unknown>[]>
   /** Where in store and bucket this text is: names of files, or of records and objects. */
   holding(text: string): Promise<string[]>
 }

@@ -193,12 +193,12 @@ async function migrate(
 
 /** Waits until the gateway answers anything at all: a 401 is as good a sign of life as a 200. */
 async function untilAnswering(gateway: Wrangler, url: string): Promise<void> {
-  const deadline = Date.now() + READY_TIMEOUT_MS
+  const deadline = performance.now() + READY_TIMEOUT_MS
   while (gateway.running()) {
     const answer = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(5_000) }).catch(() => null)
     await answer?.body?.cancel()
     if (answer && gateway.running()) return
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       await gateway.kill()
       throw new WranglerError(
         `the gateway did not answer within ${READY_TIMEOUT_MS / 1000} s`,

@@ -54,7 +54,7 @@ export const keptBy = ({ direct, table, records }: AwsServices, contents: () => 
     async records(kind) {
       const all = await items()
       return all
-        .filter(({ pk }) => pk.S.startsWith(`${kind}#`))
+        .filter(({ pk }) => kind === undefined || pk.S.startsWith(`${kind}#`))
         .map(item => JSON.parse(bodyOf(item)) as Record<string, unknown>)
     },
     async holding(text) {

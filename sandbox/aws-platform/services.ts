@@ -29,6 +29,8 @@ export interface AwsServices extends AsyncDisposable {
   direct(target: string, body: object, signal?: AbortSignal): Promise<unknown>
   /** Records that are in the table, by kind. */
   records(): Record<string, number>
+  /** Removes all records of a kind; of all kinds unless one is named. */
+  forget(kind?: string): Promise<void>
   /** Requests to come, of one action, that go wrong. */
   fault(fault: ServiceFault): void
   clearFaults(): void
@@ -201,6 +203,13 @@ export async function startAwsServices(): Promise<AwsServices> {
         counts[kind] = (counts[kind] ?? 0) + 1
       }
       return counts
+    },
+    async forget(kind) {
+      for (const item of items) {
+        if (kind !== undefined && !item.startsWith(`${kind}#`)) continue
+        await direct('DynamoDB_20120810.DeleteItem', { TableName: table, Key: { pk: { S: item } } })
+        items.delete(item)
+      }
     },
     fault: fault => faults.push(fault),
     clearFaults: () => void faults.splice(0),

@@ -1,20 +1,17 @@
 /**
- * The gateway inside workerd, with its real D1 and R2, in front of the sandbox; unmodified clients talk to it.
+ * The gateway in the process of the tests, on the store and bucket of its platform, in front of the sandbox; unmodified clients talk to it.
  * @module
  */
-import { env } from 'cloudflare:workers'
 import OpenAI from 'openai'
-import { inject } from 'vitest'
 import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { type Config, defineConfig } from '../../shared/config.ts'
 import type { Scope } from '../../shared/openai/index.ts'
-import { type Bindings, createCloudflarePlatform } from '../../shared/platform/cloudflare/index.ts'
 import type { Platform } from '../../shared/platform/index.ts'
+import { ground } from './ground.ts'
 
 export const ADMIN_KEY = 'test-admin-key'
-/** The sandbox of this file alone, as long as it runs: it sets faults and resets. */
-export const SANDBOX = inject('sandboxOrigins')[Number(process.env.VITEST_POOL_ID) - 1] ?? ''
+export const SANDBOX = ground.sandboxOrigin
 
 export interface SandboxRequest {
   method: string
@@ -50,11 +47,9 @@ function JSON_TYPE() {
   return { 'content-type': 'application/json' }
 }
 
-export const bindings = env as unknown as Required<Pick<Bindings, 'BUCKET'>> & Bindings
-
 export interface GatewayOptions {
   config?: Partial<Config>
-  /** Variables and bindings beside D1 and R2. */
+  /** Variables, and bindings, beside those of store and bucket. */
   variables?: Record<string, unknown>
   /** Replaces parts of the platform, e.g. the clock or fetch. */
   platform?: Partial<Platform>
@@ -76,16 +71,14 @@ const QUICK = { count: 2, firstDelayMs: 1, longestDelayMs: 2 }
 
 export const startGateway = ({ config, variables, platform: parts }: GatewayOptions = {}): Gateway => {
   const app = createApp(defineConfig({ retries: QUICK, ...config }))
-  const all: Bindings = {
-    DB: bindings.DB,
-    BUCKET: bindings.BUCKET,
+  const all = {
     TUNEGATE_ADMIN_KEY: ADMIN_KEY,
     TUNEGATE_SANDBOX_ORIGIN: SANDBOX,
     OPENAI_API_KEY: 'sk-sandbox',
     OPENAI_BASE_URL: `${SANDBOX}/v1`,
     ...variables,
   }
-  const platform = { ...createCloudflarePlatform(all, () => undefined), ...parts }
+  const platform = { ...ground.createPlatform(all), ...parts }
   const send = async (url: string, init?: RequestInit) => app.fetch(new Request(url, init), { platform })
   let later = 0
   const { now } = platform.clock

@@ -6,8 +6,10 @@ import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { runTask } from '../../functions/tasks.ts'
 import { defineConfig } from '../../shared/config.ts'
+import { COPIES, type CopyRecord } from '../../shared/datasets/copy-records.ts'
 import type { Task } from '../../shared/platform/index.ts'
-import { bindings, type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 import { PROVIDERS, providerVariables } from '../support/providers.ts'
 
 const MEBIBYTE = 1024 * 1024
@@ -52,17 +54,18 @@ const plain = (text: string) =>
     .join('\n')}\n`
 
 interface ProviderState {
-  objects: { bytes: number; sha256: string }[]
+  objects: { bytes: number; sha256: string; filename?: string }[]
   openUploads: number
 }
 const stateOf = async (provider: string): Promise<ProviderState> => {
   const path = { azure: 'azure/state', vertex_ai: 'google/state', bedrock: 'aws/state' }[provider] ?? 'state'
   const answer = (await (await fetch(`${SANDBOX}/_sandbox/${path}`)).json()) as ProviderState & {
-    files?: { items: (ProviderState['objects'][number] & { filename: string })[] }
+    files?: { items: ProviderState['objects'] }
   }
+  const all = answer.files?.items ?? answer.objects
   // What jobs have left there by now is no copy.
-  const files = answer.files?.items.filter(({ filename }) => filename.endsWith('.jsonl'))
-  return { objects: files ?? answer.objects, openUploads: answer.openUploads }
+  const objects = all.filter(({ filename = '.jsonl' }) => filename.endsWith('.jsonl'))
+  return { objects, openUploads: answer.openUploads }
 }
 
 /** A part's request at a provider, by its path. */
@@ -141,16 +144,11 @@ const train = (client: OpenAI, training_file: string, provider: string, more: ob
   return client.fineTuning.jobs.create({ model, training_file, ...{ provider }, ...more })
 }
 
-const copyRecords = async (): Promise<{ state: string; sent: number; native_id: string | null }[]> => {
-  const { results } = await bindings.DB.prepare("SELECT body FROM records WHERE kind = 'copy'").all<{
-    body: string
-  }>()
-  return results.map(({ body }) => JSON.parse(body))
-}
+const copyRecords = async () => (await ground.records('copy')) as unknown as CopyRecord[]
 
 beforeEach(async () => {
   await sandbox.reset()
-  await bindings.DB.prepare('DELETE FROM records').run()
+  await ground.forget()
 })
 
 /** A dataset of three parts. */
@@ -260,17 +258,15 @@ describe.each(['openai', 'vertex_ai'])('a dataset of several parts on its way to
   })
 
   it('that nobody goes on with is taken up by the schedule, where it was left', async () => {
-    const { client, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const { client, gateway, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
     const file = await upload(client, text)
     expect(await train(client, file, provider)).toMatchObject({ status: 'validating_files' })
     while (((await copyRecords())[0]?.sent ?? 0) < 1) await drainOne(tasks, drain)
     // The next message is lost, and who is at work dies without a word.
     expect(tasks.splice(0)).toMatchObject([{ type: 'copy' }])
-    await bindings.DB.prepare(
-      "UPDATE records SET body = json_set(body, '$.lease', json(?)) WHERE kind = 'copy'",
-    )
-      .bind(JSON.stringify({ holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }))
-      .run()
+    const lease = { holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }
+    for (const { id } of await copyRecords())
+      await COPIES.update(gateway.platform.store, id, copy => ({ ...copy, lease }))
     await tick()
     expect(await partsSent()).toBe(1)
     clock.ahead += 120_000

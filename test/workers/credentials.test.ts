@@ -1,7 +1,8 @@
 import { adminSecretsStore } from 'cloudflare:test'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Config } from '../../shared/config.ts'
-import { bindings, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { bindings } from '../support/ground-cloudflare.ts'
 
 const keysSeen = async () => (await sandbox.requests()).map(({ headers }) => headers.authorization)
 const chat = { model: 'gpt-4.1-mini', messages: [{ role: 'user' as const, content: 'hello' }] }

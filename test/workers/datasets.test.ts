@@ -4,7 +4,8 @@
 import type OpenAI from 'openai'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DatasetReport, ErrorBody } from '../../shared/openai/index.ts'
-import { bindings, dataset, type Gateway, sandbox, startGateway, until } from '../support/gateway.ts'
+import { dataset, type Gateway, sandbox, startGateway, until } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 
 const EXAMPLES = 40
 const lines = () => dataset(EXAMPLES).split('\n')
@@ -45,7 +46,6 @@ const upload = async (parts: [string, string | File][]) => {
   for (const [name, value] of parts) body.append(name, value)
   return gateway.fetch('/v1/files', { method: 'POST', body, key })
 }
-const objects = async () => (await bindings.BUCKET.list()).objects.map(({ key: name }) => name)
 const content = async (id: string) => (await client.files.content(id)).text()
 
 describe('an upload in another format', () => {
@@ -64,7 +64,7 @@ describe('an upload in another format', () => {
   it.each(FORMATS)(
     '%s is kept as chat JSONL, whatever the order of the parts',
     async (_, text, fields, source) => {
-      const before = await objects()
+      const before = await ground.keys()
       const file = () => new File([text()], 'train.txt')
       const declared = Object.entries(fields)
       const ids: string[] = []
@@ -87,9 +87,9 @@ describe('an upload in another format', () => {
         ids.push(made.id)
       }
       // One object a file: nothing is left of what was sent.
-      expect((await objects()).length - before.length).toBe(2)
+      expect((await ground.keys()).length - before.length).toBe(2)
       for (const id of ids) await client.files.delete(id)
-      expect(await objects()).toEqual(before)
+      expect(await ground.keys()).toEqual(before)
     },
   )
 
@@ -203,7 +203,7 @@ describe('an upload in another format', () => {
       "Invalid dataset: line 41 has 'labels', which cannot be carried over.",
     ],
   ])('with %s is refused, and nothing is left', async (_, parts, param, code, message) => {
-    const before = await objects()
+    const before = await ground.keys()
     const answer = await upload(parts())
     const { error } = (await answer.json()) as ErrorBody
     expect(answer.status).toBe(400)
@@ -212,7 +212,7 @@ describe('an upload in another format', () => {
       code,
       message: typeof message === 'string' ? message : expect.stringMatching(message),
     })
-    expect(await objects()).toEqual(before)
+    expect(await ground.keys()).toEqual(before)
     expect((await client.files.list()).data).toEqual([])
   })
 
@@ -338,10 +338,10 @@ describe('POST /v1/files/validate', () => {
     ['an array that says so', 'application/json', () => JSON.stringify(examples()), '?format=json', 'json'],
     ['bytes', 'application/octet-stream', gemini, '', 'jsonl'],
   ])('reports on a body: %s', async (_, type, text, query, container) => {
-    const before = await objects()
+    const before = await ground.keys()
     const found = await report(await ask({ body: text(), headers: typed(type) }, query))
     expect(found).toMatchObject({ valid: true, examples: EXAMPLES, summary: { format: { container } } })
-    expect(await objects()).toEqual(before)
+    expect(await ground.keys()).toEqual(before)
   })
 
   it('reports on a form’s file', async () => {

@@ -6,7 +6,8 @@ import { EventStreamCodec } from '@smithy/eventstream-codec'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createCloudflarePlatform } from '../../shared/platform/cloudflare/index.ts'
 import type { Bucket, Clock } from '../../shared/platform/index.ts'
-import { bindings, SANDBOX, startGateway } from '../support/gateway.ts'
+import { SANDBOX, startGateway } from '../support/gateway.ts'
+import { bindings } from '../support/ground-cloudflare.ts'
 import { providerVariables } from '../support/providers.ts'
 
 const KIB = 1024

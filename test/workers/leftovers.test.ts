@@ -1,16 +1,15 @@
 /** Files whose time is over, and bytes that a process which died has left. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Platform } from '../../shared/platform/index.ts'
-import { bindings, dataset, datasetFile, sandbox, startGateway } from '../support/gateway.ts'
+import { dataset, datasetFile, sandbox, startGateway } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 
 const HOUR = 3600
-const keys = async () => (await bindings.BUCKET.list()).objects.map(({ key }) => key)
-const records = async (kind: string) =>
-  (await bindings.DB.prepare('SELECT id FROM records WHERE kind = ?1').bind(kind).all()).results
+const { keys, records } = ground
 
 beforeEach(async () => {
   await sandbox.reset()
-  for (const key of await keys()) await bindings.BUCKET.delete(key)
+  await ground.createPlatform({}).bucket.delete(...(await keys()))
 })
 
 describe('a file that expires', () => {

@@ -48,6 +48,7 @@ const requestOf = (chunks: Uint8Array[], headers: Record<string, string> = {}) =
   new Request('http://gateway.test/v1/files', {
     method: 'POST',
     body: streamOf(chunks),
+    duplex: 'half',
     headers: { 'content-type': FORM_TYPE, ...headers },
   })
 
@@ -373,6 +374,7 @@ describe('readForm: what is refused', () => {
     const request = new Request('http://gateway.test/', {
       method: 'POST',
       body: streamOf([encode(good).slice(0, 80)], { ending: 'error', cause }),
+      duplex: 'half',
       headers: { 'content-type': FORM_TYPE },
     })
     expect(await failure(read(request))).toMatchObject({ status: 400, code: 'invalid_multipart', cause })
@@ -477,6 +479,7 @@ describe('readForm: back-pressure', () => {
     const request = new Request('http://gateway.test/', {
       method: 'POST',
       body,
+      duplex: 'half',
       headers: { 'content-type': FORM_TYPE },
     })
     let stored = 0

@@ -7,7 +7,8 @@ import { tick } from '../../functions/schedule.ts'
 import { defineConfig } from '../../shared/config.ts'
 import { FILES } from '../../shared/datasets/records.ts'
 import { connect } from '../../shared/providers/index.ts'
-import { bindings, dataset, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { dataset, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 import { PROVIDERS, providerVariables } from '../support/providers.ts'
 
 const MODEL = Object.fromEntries(PROVIDERS.map(({ provider, model }) => [provider, model]))
@@ -103,7 +104,7 @@ const moveTo = async (
 
 beforeEach(async () => {
   await sandbox.reset()
-  await bindings.DB.prepare('DELETE FROM records').run()
+  await ground.forget()
 })
 
 describe.each(PROVIDERS.filter(({ provider }) => provider !== 'openai_compatible'))(
@@ -116,7 +117,7 @@ describe.each(PROVIDERS.filter(({ provider }) => provider !== 'openai_compatible
       const expected = await stateOf(provider)
       expect(expected).toHaveLength(1)
       await sandbox.reset()
-      await bindings.DB.prepare("DELETE FROM records WHERE kind = 'copy'").run()
+      await ground.forget('copy')
       await moveTo(world, id, place)
       await train(world.client, id, provider)
       expect(await stateOf(provider)).toContain(expected[0])
@@ -181,8 +182,7 @@ describe('a copy that the provider would not delete', () => {
       await tick(background)
     }
     expect(await copies()).toBe(0)
-    const { results } = await bindings.DB.prepare("SELECT id FROM records WHERE kind = 'copy'").all()
-    expect(results).toEqual([])
+    expect(await ground.records('copy')).toEqual([])
   })
 })
 

@@ -3,7 +3,7 @@ import { createR2Bucket } from '../../shared/platform/cloudflare/bucket.ts'
 import { createD1Store } from '../../shared/platform/cloudflare/store.ts'
 import { createS3Bucket } from '../../shared/platform/index.ts'
 import { bucketContract, storeContract } from '../support/contract.ts'
-import { bindings } from '../support/gateway.ts'
+import { bindings } from '../support/ground-cloudflare.ts'
 
 storeContract('D1', () => createD1Store(bindings.DB))
 bucketContract('R2', () => createR2Bucket(bindings.BUCKET))

@@ -2,9 +2,9 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { signatureHeaders } from '../../sandbox/webhooks.ts'
-import { type Bindings, createCloudflarePlatform } from '../../shared/platform/cloudflare/index.ts'
 import { JOBS, type JobRecord } from '../../shared/training/records.ts'
-import { bindings, datasetFile, type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { datasetFile, type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 import { PROVIDERS, providerVariables } from '../support/providers.ts'
 
 const SECRET = `whsec_${btoa('s'.repeat(32))}`
@@ -35,7 +35,7 @@ const settled = async () => {
 }
 
 const start = async (variables: Record<string, unknown> = {}): Promise<Gateway> => {
-  const { fetch } = createCloudflarePlatform(bindings as Bindings, () => undefined)
+  const { fetch } = ground.createPlatform({})
   return startGateway({
     variables: {
       ...(await providerVariables(SANDBOX)),

@@ -1,6 +1,6 @@
 /** The schedule beside a real store: what it costs to find what is due. */
 import { expect, it } from 'vitest'
-import { bindings } from '../support/gateway.ts'
+import { bindings } from '../support/ground-cloudflare.ts'
 import { measureTick } from '../support/tick-reads.ts'
 
 it('a tick reads what is due, however much is stored', async () => {

@@ -1,7 +1,6 @@
 import type OpenAI from 'openai'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
-  bindings,
   dataset,
   datasetFile,
   type Gateway,
@@ -10,6 +9,7 @@ import {
   startGateway,
   until,
 } from '../support/gateway.ts'
+import { ground } from '../support/ground.ts'
 
 const MODEL = 'gpt-4.1-mini-2025-04-14'
 const CREATE = { method: 'POST', path: '^/v1/fine_tuning/jobs$' }
@@ -216,8 +216,8 @@ describe('a job of a key that came with the request', () => {
     const requests = await sandbox.requests()
     expect(requests.filter(({ headers }) => headers.authorization?.includes('not-this-one'))).toEqual([])
 
-    const { results } = await bindings.DB.prepare('SELECT * FROM records').all()
-    expect(results.length).toBeGreaterThan(0)
-    expect(JSON.stringify(results)).not.toContain('sk-sandbox')
+    const records = await ground.records()
+    expect(records.length).toBeGreaterThan(0)
+    expect(JSON.stringify(records)).not.toContain('sk-sandbox')
   })
 })

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { describe, expect, inject, it } from 'vitest'
 import { createR2Bucket } from '../../shared/platform/cloudflare/bucket.ts'
 import type { Bucket } from '../../shared/platform/index.ts'
-import { bindings, dataset, startGateway } from '../support/gateway.ts'
+import { dataset, startGateway } from '../support/gateway.ts'
+import { bindings } from '../support/ground-cloudflare.ts'
 import { bucketVariables } from '../support/s3-bucket.ts'
 
 const MEBIBYTE = 1024 * 1024

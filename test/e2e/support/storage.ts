@@ -49,7 +49,7 @@ export const keptIn = (persistTo: string): Kept => ({
   stored: () => storedIn(persistTo),
   records: async kind =>
     rowsOf(join(persistTo, 'v3/d1'), 'records', 'SELECT kind, body FROM records')
-      .filter(row => row.kind === kind)
+      .filter(row => kind === undefined || row.kind === kind)
       .map(({ body }) => JSON.parse(String(body))),
   // The database's own journals included.
   holding: async text =>
