@@ -4,13 +4,13 @@ import { expect, it } from 'vitest'
 import { itIsJudged, until, useBench } from './support/bench.ts'
 import { chatLines, toJsonl } from './support/data.ts'
 
-const bench = useBench({ config: 'test/e2e/support/hurried.config.ts' })
+const bench = useBench({ config: 'test/e2e/support/small-steps.config.ts' })
 
 const PART = /^\/v1\/uploads\/[^/]+\/parts$/
 
 it('is gone on with after SIGKILL where it was, and is whole', async () => {
   const { client, key } = await bench.owner()
-  // Six parts of 1 MiB, as test/e2e/support/hurried.config.ts has them.
+  // Six parts of 1 MiB, as test/e2e/support/small-steps.config.ts has them.
   const text = toJsonl(chatLines(36_000)).toString()
   const { id: training_file } = await client.files.create({
     file: new File([text], 'large.jsonl'),

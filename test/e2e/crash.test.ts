@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { isOnLambda, itIsJudged, until, useBench } from './support/bench.ts'
 import { ask, chatLines, form, isOver, jobWhen, LESSON, toJsonl, uploaded } from './support/data.ts'
 
-const bench = useBench()
+const bench = useBench({ speed: 10 })
 
 const crash = async () => {
   await bench.stack.killGateway()
@@ -75,7 +75,7 @@ describe('after SIGKILL', () => {
     await bench.stack.killGateway()
     await until(jobs, items => items.length > before.length)
     await bench.stack.startGateway()
-    // Who has died holds the key for a minute more: the client is told to come again, and does.
+    // Who has died holds the key for a minute more of that time: the client is told to come again, and does.
     const { id } = await creation
     expect((await jobWhen(client, id, isOver)).status).toBe('succeeded')
     expect((await client.fineTuning.jobs.list()).data.map(job => job.id)).toEqual([id])

@@ -9,7 +9,6 @@ import type { Fault } from '../../sandbox/faults.ts'
 import { randomFrom } from '../pure/support/soak.ts'
 import { type Owner, useBench } from './support/bench.ts'
 import { isOver, uploaded } from './support/data.ts'
-import { hurry } from './support/hurry.ts'
 
 const JOBS = Number(process.env.SOAK_JOBS ?? 40)
 const KILLS = Number(process.env.SOAK_KILLS ?? 4)
@@ -17,13 +16,8 @@ const SEED = Number(process.env.SOAK_SEED ?? 1)
 /** A limit for what never ends, not a measure. */
 const LIMIT_MS = 240_000 + JOBS * 3000
 
-/** A minute passes in two seconds: leases, polls and retries are what they are in production. */
-const SPEED = 30
-const START = Date.now()
-const vars = { CLOCK_SPEED: String(SPEED), CLOCK_START: String(START) }
-// For the sandbox too: AWS takes no signature out of its time.
-hurry(START, SPEED)
-const bench = useBench({ config: 'test/e2e/support/hurried.config.ts', vars })
+/** A minute passes in two seconds. */
+const bench = useBench({ speed: 30 })
 
 type Job = OpenAI.FineTuning.FineTuningJob & { tunegate: { native_id: string | null } }
 

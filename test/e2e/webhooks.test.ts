@@ -5,7 +5,7 @@ import type { Received } from '../../sandbox/receiver.ts'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
 import { isOver, jobWhen, trained, uploaded } from './support/data.ts'
 
-const bench = useBench({ tellEnds: true })
+const bench = useBench({ tellEnds: true, speed: 10 })
 const ALL = ['fine_tuning.job.succeeded', 'fine_tuning.job.failed', 'fine_tuning.job.cancelled'] as const
 
 let owner: Owner

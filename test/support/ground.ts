@@ -19,7 +19,4 @@ export interface Ground {
 
 export const isOnAws = process.env.TUNEGATE_PLATFORM === 'aws'
 
-export const { ground } =
-  isOnAws
-    ? await import('./ground-aws.ts')
-    : await import('./ground-cloudflare.ts')
+export const { ground } = isOnAws ? await import('./ground-aws.ts') : await import('./ground-cloudflare.ts')

@@ -15,6 +15,7 @@ import {
 } from '../../shared/providers/index.ts'
 import { createTransport } from '../../shared/transport.ts'
 import { dataset, datasetFile, SANDBOX, sandbox, startGateway, until } from '../support/gateway.ts'
+import { isOnAws } from '../support/ground.ts'
 
 interface Access {
   serviceAccount: Record<string, string>
@@ -193,6 +194,10 @@ describe('bad credentials', () => {
     const base64 = btoa(String.fromCharCode(...der))
     return `-----BEGIN PRIVATE KEY-----\n${base64.match(/.{1,64}/g)?.join('\n')}\n-----END PRIVATE KEY-----\n`
   }
+  /** A function of AWS always has one: its role. */
+  const WITHOUT_IDENTITY: [string, number, () => string][] = isOnAws
+    ? []
+    : [['AWS without an identity', 400, () => federated({ credential_source: { environment_id: 'aws1' } })]]
 
   it.each<[string, number, () => string | Promise<string>]>([
     ['no JSON', 400, () => '{"type":"service_account","private_key":"HUSH'],
@@ -221,7 +226,7 @@ describe('bad credentials', () => {
       400,
       () => federated({ credential_source: { executable: { command: 'id' } } }),
     ],
-    ['AWS without an identity', 400, () => federated({ credential_source: { environment_id: 'aws1' } })],
+    ...WITHOUT_IDENTITY,
   ])('%s: %i, naming the setting and not the secret', async (_, status, make) => {
     const credentials = await make()
     const error = (await refusal(credentials)) as {
