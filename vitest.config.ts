@@ -13,10 +13,9 @@ const tables = {
 }
 
 /** What is about Cloudflare's bundle, runtime or engines, or of no platform; all else of these folders runs on both. */
-const NOT_ON_AWS = [
-  'e2e/{bundle,docs}',
-  'workers/{credentials,flow,ports,s3-bucket,schedule,uploads}',
-].map(name => `test/${name}.test.ts`)
+const NOT_ON_AWS = ['e2e/{bundle,docs}', 'workers/{credentials,flow,ports,s3-bucket,schedule,uploads}'].map(
+  name => `test/${name}.test.ts`,
+)
 
 /** Files at a time: most of them wait for another process most of the time. */
 const MOST_FILES = Math.max(2, availableParallelism() - 1)
