@@ -2,9 +2,12 @@
 import { request as httpRequest } from 'node:http'
 import { describe, expect, it } from 'vitest'
 import { isOnLambda, itIsJudged, until, useBench } from './support/bench.ts'
-import { ask, chatLines, form, isOver, jobWhen, LESSON, toJsonl, uploaded } from './support/data.ts'
+import { ask, chatLines, form, isOver, jobWhen, LESSON, toJsonl, trained, uploaded } from './support/data.ts'
+import { unwrapped, useHooks } from './support/hooks.ts'
 
-const bench = useBench({ speed: 10 })
+/** Who has died holds what he was at for up to a minute of that time. */
+const bench = useBench({ speed: 5 })
+const { receiver, heard, endpoint, deliveriesOf } = useHooks(bench)
 
 const crash = async () => {
   await bench.stack.killGateway()
@@ -75,7 +78,7 @@ describe('after SIGKILL', () => {
     await bench.stack.killGateway()
     await until(jobs, items => items.length > before.length)
     await bench.stack.startGateway()
-    // Who has died holds the key for a minute more of that time: the client is told to come again, and does.
+    // The client is told to come again, and does.
     const { id } = await creation
     expect((await jobWhen(client, id, isOver)).status).toBe('succeeded')
     expect((await client.fineTuning.jobs.list()).data.map(job => job.id)).toEqual([id])
@@ -114,6 +117,46 @@ describe('after SIGKILL', () => {
     expect((await client.files.list({ purpose: 'fine-tune' })).data).toEqual([file])
     expect(await client.fineTuning.jobs.retrieve(id)).toEqual(job)
     expect(await ask(client, job.fine_tuned_model ?? '')).toBe(LESSON.answer)
+  })
+})
+
+describe('a delivery', () => {
+  it('that was under way is sent again under the same id', async () => {
+    const { client, name, secret, key, id } = await endpoint()
+    // Long enough to be killed while it waits for the answer.
+    receiver().answer(name, { status: 204, delayMs: 60_000 })
+    await trained(client)
+    void bench.stack.tick().catch(() => undefined)
+    await until(
+      () => receiver().received(name),
+      ({ length }) => length === 1,
+    )
+    await bench.stack.killGateway()
+    await bench.stack.startGateway()
+    const [interrupted] = await deliveriesOf({ key, id })
+    expect(interrupted).toMatchObject({ status: 'pending', attempts: [{ error: 'interrupted' }] })
+    // Not before the lease of the dead is over.
+    const messages = await heard(name, 2)
+    expect(messages.map(({ headers }) => headers['webhook-id'])).toEqual([interrupted?.id, interrupted?.id])
+    for (const message of messages) await unwrapped(message, secret)
+  })
+
+  it('is made though the gateway dies as soon as the job has ended', async () => {
+    const { client, name, secret, key } = await endpoint()
+    const { id: training_file } = await uploaded(client)
+    const { id } = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
+    const job = await jobWhen(client, id, isOver)
+    await bench.stack.killGateway()
+    const told = await bench.records('webhook_delivery')
+    const kept = told.filter(({ body }) => String(body).includes(id))
+    expect(kept).toHaveLength(1)
+    await bench.stack.startGateway()
+    const messages = await heard(name)
+    for (const message of messages) {
+      expect(message.headers['webhook-id']).toBe(kept[0]?.id)
+      expect(await unwrapped(message, secret)).toMatchObject({ data: { id: job.id } })
+    }
+    expect((await bench.raw('/v1/webhook_endpoints', { key })).status).toBe(200)
   })
 })
 

@@ -1,54 +1,17 @@
 /** Webhooks over real HTTP: the gateway tells a receiver, which verifies with the official client. */
 import OpenAI from 'openai'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Received } from '../../sandbox/receiver.ts'
 import { itIsJudged, type Owner, refusal, until, useBench } from './support/bench.ts'
-import { isOver, jobWhen, trained, uploaded } from './support/data.ts'
+import { trained, uploaded } from './support/data.ts'
+import { ENDS, unwrapped, useHooks } from './support/hooks.ts'
 
-const bench = useBench({ tellEnds: true, speed: 10 })
-const ALL = ['fine_tuning.job.succeeded', 'fine_tuning.job.failed', 'fine_tuning.job.cancelled'] as const
+const bench = useBench({ tellEnds: true })
+const { receiver, heard, endpoint, deliveries, deliveriesOf } = useHooks(bench)
 
 let owner: Owner
 beforeAll(async () => {
   owner = await bench.owner()
 })
-
-const receiver = () => bench.stack.sandbox.receiver
-/** Waits until so many messages have come. */
-const heard = (name: string, count = 1): Promise<Received[]> =>
-  until(
-    async () => {
-      await bench.stack.tick()
-      return receiver().received(name)
-    },
-    received => received.length >= count,
-    100,
-  )
-
-let names = 0
-/** An endpoint of a new owner's, at a name of its own on the receiver. */
-const endpoint = async (event_types: (typeof ALL)[number][] = [...ALL]) => {
-  const { client, key } = await bench.owner()
-  const name = `hook-${names++}`
-  const made = await client.webhooks.create({ name, url: receiver().url(name), event_types })
-  return { ...made, client, key, secret: made.signing_secret }
-}
-
-/** As a receiver would read it. */
-const unwrapped = ({ body, headers }: Received, secret: string) =>
-  owner.client.webhooks.unwrap(body, headers, secret)
-
-interface Delivery {
-  id: string
-  status: string
-  attempts: { status_code: number | null; error: string | null }[]
-}
-const deliveries = async (key: string, path: string): Promise<Delivery[]> => {
-  const { json } = await bench.raw(`${path}/deliveries`, { key })
-  return (json as { data: Delivery[] }).data
-}
-const deliveriesOf = ({ key, id }: { key: string; id: string }) =>
-  deliveries(key, `/v1/webhook_endpoints/${id}`)
 
 describe('an endpoint', () => {
   it('is made, read, changed, listed and deleted by the official client', async () => {
@@ -61,9 +24,9 @@ describe('an endpoint', () => {
     const read = await client.webhooks.retrieve(id)
     expect(read).not.toHaveProperty('signing_secret')
     expect(read).toMatchObject({ id, url: made.url })
-    const changed = await client.webhooks.update(id, { name: 'new', event_types: [...ALL] })
-    expect(changed).toMatchObject({ id, name: 'new', event_types: ALL, url: made.url })
-    const other = await client.webhooks.create({ name: 'b', url: made.url, event_types: [...ALL] })
+    const changed = await client.webhooks.update(id, { name: 'new', event_types: [...ENDS] })
+    expect(changed).toMatchObject({ id, name: 'new', event_types: ENDS, url: made.url })
+    const other = await client.webhooks.create({ name: 'b', url: made.url, event_types: [...ENDS] })
     const listed: string[] = []
     for await (const each of client.webhooks.list({ limit: 1 })) listed.push(each.id)
     expect(listed).toEqual([other.id, id])
@@ -78,7 +41,7 @@ describe('an endpoint', () => {
     })
     const own = ['job.attempt_failed', 'job.overdue', 'budget.alert', 'model.retiring']
     expect((await client.webhooks.eventTypes.list()).data).toEqual([
-      ...ALL,
+      ...ENDS,
       ...own.map(type => `tunegate.${type}`),
     ])
   })
@@ -93,7 +56,7 @@ describe('an endpoint', () => {
     ['secret', { secret: 'mine' }],
   ])('with a wrong %s is refused', async (param, fields) => {
     const { key } = await bench.owner()
-    const body = { name: 'n', url: 'https://hooks.example.com/', event_types: [...ALL], ...fields }
+    const body = { name: 'n', url: 'https://hooks.example.com/', event_types: [...ENDS], ...fields }
     const { status, error } = await bench.raw('/v1/webhook_endpoints', { key, body })
     expect({ status, param: error.param }).toEqual({ status: 400, param })
     expect((await bench.raw('/v1/webhook_endpoints', { key })).json).toMatchObject({ data: [] })
@@ -110,7 +73,7 @@ describe('an endpoint', () => {
       ['POST', '', { name: 'x' }],
       ['DELETE', ''],
       ['POST', '/rotate_secret', {}],
-      ['POST', '/test', { event_type: ALL[0] }],
+      ['POST', '/test', { event_type: ENDS[0] }],
       ['GET', '/deliveries'],
       ['POST', `/deliveries/${delivery?.id}/redeliver`],
     ]
@@ -171,7 +134,7 @@ describe('a job’s end', () => {
     const other = await owner.client.webhooks.create({
       name: 'o',
       url: receiver().url('o'),
-      event_types: [...ALL],
+      event_types: [...ENDS],
     })
     await expect(unwrapped(message, other.signing_secret)).rejects.toThrow('signature')
     await expect(unwrapped({ ...message, body: `${message.body} ` }, secret)).rejects.toThrow('signature')
@@ -287,44 +250,6 @@ describe('a delivery', () => {
     await trained(client)
     await bench.stack.tick()
     expect(receiver().received(name)).toHaveLength(1)
-  })
-
-  it('survives the gateway: killed in the middle, it is sent under the same id', async () => {
-    const { client, name, secret, key, id } = await endpoint()
-    // Long enough to be killed while it waits for the answer.
-    receiver().answer(name, { status: 204, delayMs: 60_000 })
-    await trained(client)
-    void bench.stack.tick().catch(() => undefined)
-    await until(
-      () => receiver().received(name),
-      ({ length }) => length === 1,
-    )
-    await bench.stack.killGateway()
-    await bench.stack.startGateway()
-    const [interrupted] = await deliveriesOf({ key, id })
-    expect(interrupted).toMatchObject({ status: 'pending', attempts: [{ error: 'interrupted' }] })
-    // Not before the lease of the dead is over.
-    const messages = await heard(name, 2)
-    expect(messages.map(({ headers }) => headers['webhook-id'])).toEqual([interrupted?.id, interrupted?.id])
-    for (const message of messages) await unwrapped(message, secret)
-  }, 150_000)
-
-  it('survives the gateway: killed as soon as the job has ended, it is sent', async () => {
-    const { client, name, secret, key } = await endpoint()
-    const { id: training_file } = await uploaded(client)
-    const { id } = await client.fineTuning.jobs.create({ model: 'gpt-4.1-mini', training_file })
-    const job = await jobWhen(client, id, isOver)
-    await bench.stack.killGateway()
-    const told = await bench.records('webhook_delivery')
-    const kept = told.filter(({ body }) => String(body).includes(id))
-    expect(kept).toHaveLength(1)
-    await bench.stack.startGateway()
-    const messages = await heard(name)
-    for (const message of messages) {
-      expect(message.headers['webhook-id']).toBe(kept[0]?.id)
-      expect(await unwrapped(message, secret)).toMatchObject({ data: { id: job.id } })
-    }
-    expect((await bench.raw('/v1/webhook_endpoints', { key })).status).toBe(200)
   })
 
   it('is made once per attempt by two ticks at once', async () => {

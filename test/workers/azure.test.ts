@@ -1,6 +1,6 @@
 /** Azure OpenAI in workerd: both surfaces of the sandbox, its Entra and its resource manager, with every credential. */
 import type OpenAI from 'openai'
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AzureConnection } from '../../shared/config.ts'
 import { datasetFile, type Gateway, SANDBOX, sandbox, startGateway, until } from '../support/gateway.ts'
 
@@ -32,8 +32,13 @@ const control = async (path: string, body: unknown): Promise<unknown> => {
 beforeAll(async () => {
   access = (await (await fetch(`${SANDBOX}/_sandbox/azure`)).json()) as Access
 })
-beforeEach(() => sandbox.reset())
-afterEach(() => control('settings', { filePolls: 2, deploymentPolls: 2, tokenSeconds: 3599 }))
+const SETTINGS = { filePolls: 2, deploymentPolls: 2, tokenSeconds: 3599 }
+beforeEach(async () => {
+  await sandbox.reset()
+  // A file can be used at once, but where waiting for it is what is tested.
+  await control('settings', { ...SETTINGS, filePolls: 0 })
+})
+afterAll(() => control('settings', SETTINGS))
 
 const MODEL = 'gpt-4.1-mini-2025-04-14'
 const DATED = '2025-04-01-preview'
@@ -186,6 +191,7 @@ describe.each(MATRIX)('the $surface surface, called with a $credential', ({ surf
   })
 
   it('uploads a dataset as a form, waits until it has been processed, and deletes it', async () => {
+    await control('settings', SETTINGS)
     const client = await begin().client()
     const id = await upload(client)
     await client.fineTuning.jobs.create({ model: MODEL, training_file: id })
