@@ -9,7 +9,7 @@ import { readFile } from './files.ts'
 import type { Example } from './formats/index.ts'
 import { createLineReader, LONGEST_LINE } from './lines.ts'
 import type { FileRecord } from './records.ts'
-import { exampleImages, exampleTokens, type TokenCounter } from './tokens/index.ts'
+import { exampleTokens, type TokenCounter } from './tokens/index.ts'
 
 interface Tally {
   bytes: number
@@ -17,9 +17,10 @@ interface Tally {
   tokens: number
   truncated: number
   images: number
+  guessed: number
 }
 
-const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0 }
+const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0, guessed: 0 }
 
 const exampleOf = (line: string): Example | undefined => {
   try {
@@ -34,9 +35,10 @@ const tallyLine = (tally: Tally, line: string, counter: TokenCounter, window: nu
   if (line.trim() === '') return
   const example = exampleOf(line)
   if (!example) return
-  const tokens = exampleTokens(counter, example)
+  const { tokens, images, guessed } = exampleTokens(counter, example)
   tally.examples++
-  tally.images += exampleImages(example)
+  tally.images += images
+  tally.guessed += guessed
   tally.tokens += window === null ? tokens : Math.min(tokens, window)
   if (window !== null && tokens > window) tally.truncated++
 }
@@ -115,6 +117,7 @@ export const extrapolate = (samples: readonly Tally[], bytes: number): Tally & {
     tokens,
     truncated: scaled(tally => tally.truncated),
     images: scaled(tally => tally.images),
+    guessed: scaled(tally => tally.guessed),
     error: good.length < 2 ? 1 : Math.max(0.01, relative),
   }
 }
@@ -156,7 +159,7 @@ export const countFile = async (
   { window, budget }: CountWish,
 ): Promise<CountRecord> => {
   const { store } = context.platform
-  const key = { file: file.id, counter: counter.name, window }
+  const key = { file: file.id, counter: `${counter.name}+${counter.images.name}`, window }
   const known = (await COUNTS.get(store, idOfCount(key)))?.value
   const isSampled = file.bytes > budget
   // Samples end where lines do: about as many bytes are as good as the same.
@@ -171,6 +174,7 @@ export const countFile = async (
     tokens: found.tokens,
     truncated_examples: found.truncated,
     images: found.images,
+    images_guessed: found.guessed,
     bytes_counted: found.bytes,
     is_sampled: isSampled,
     sampling_error: found.error,
