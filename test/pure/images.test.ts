@@ -182,6 +182,13 @@ const CASES: [string, unknown, Target | undefined, string[][]][] = [
   ['base64 with a line end', chat(part(GOOD.replace('iVBO', 'iVBO\n'))), OPENAI, [at('image_data')]],
   ['base64 of the other alphabet', chat(part('data:image/png;base64,__--')), AZURE, [at('image_data')]],
   [
+    'base64 that ends behind its padding',
+    chat(part('data:image/png;base64,AA=A')),
+    OPENAI,
+    [at('image_data')],
+  ],
+  ['padding alone', chat(part('data:image/png;base64,====')), OPENAI, [at('image_data')]],
+  [
     'base64 with padding within',
     chat(part('data:image/png;base64,AA==AAA=')),
     COMPATIBLE,
@@ -330,9 +337,9 @@ describe('the tokens of an image', () => {
     ['gpt-4.1-2025-04-14', 512, 512, 'auto', 255],
     ['gpt-4.1-2025-04-14', 513, 512, 'high', 425],
     ['gpt-4.1-2025-04-14', 1, 1, 'high', 255],
-    // Fitted into 2048 × 512, which a rounding error beyond would be four tiles more.
-    ['gpt-4.1-2025-04-14', 6144, 1536, 'high', 765],
     ['gpt-4.1-2025-04-14', 100_000, 1, 'high', 765],
+    // Whole pixels: 2048 × 512.4.
+    ['gpt-4.1-2025-04-14', 5000, 1251, 'high', 765],
     ['gpt-4o-mini-2024-07-18', 1024, 1024, 'high', 2833 + 4 * 5667],
     ['gpt-4o-mini-2024-07-18', 1024, 1024, 'low', 2833],
     ['gpt-5', 1024, 1024, 'high', 70 + 4 * 140],
@@ -341,6 +348,7 @@ describe('the tokens of an image', () => {
     ['gpt-4.1-mini-2025-04-14', 1024, 1024, 'low', 1659],
     ['gpt-4.1-mini-2025-04-14', 4096, 4096, 'high', Math.ceil(64 * 64 * 1.62)],
     ['gpt-4.1-mini-2025-04-14', 1, 1, 'high', 2],
+    ['gpt-4.1-mini-2025-04-14', 100_000, 1, 'high', Math.ceil(64 * 1.62)],
     // Shrunk to 33 × 44 patches.
     ['gpt-4.1-nano-2025-04-14', 1800, 2400, 'high', Math.ceil(1452 * 2.46)],
     ['o4-mini-2025-04-16', 1800, 2400, 'high', Math.ceil(1452 * 1.72)],

@@ -57,12 +57,11 @@ const patches = (multiplier: number, budget: number, longest: number): ImageRule
   most: Math.ceil(Math.min(budget, covering(longest, longest)) * multiplier),
   bySize({ width, height }) {
     const scale = Math.min(1, longest / Math.max(width, height))
-    const size = { width: Math.round(width * scale), height: Math.round(height * scale) }
-    const count = covering(size.width, size.height)
-    if (count <= budget) return Math.ceil(Math.max(1, count) * multiplier)
-    const factor = shrinkFactor(size, budget)
-    const shrunk = covering(Math.floor(size.width * factor), Math.floor(size.height * factor))
-    return Math.ceil(Math.max(1, shrunk) * multiplier)
+    const scaled = (side: number) => Math.max(1, Math.round(side * scale))
+    const size = { width: scaled(width), height: scaled(height) }
+    const factor = covering(size.width, size.height) > budget ? shrinkFactor(size, budget) : 1
+    const count = covering(Math.floor(size.width * factor), Math.floor(size.height * factor))
+    return Math.ceil(count * multiplier)
   },
 })
 
