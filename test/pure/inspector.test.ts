@@ -10,7 +10,7 @@ import { LIMITS, limitsOf } from '../../shared/datasets/limits.ts'
 import { RULES } from '../../shared/datasets/rules.ts'
 import { type Target, targetOf } from '../../shared/datasets/target.ts'
 import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
-import { PROBLEM_CODES } from '../../shared/openai/index.ts'
+import { PROBLEM_CODES, SOURCE_FORMATS } from '../../shared/openai/index.ts'
 import { utf8 } from './support/bytes.ts'
 
 const context = { config: defineConfig() }
@@ -296,7 +296,7 @@ const TOLD: [string, unknown, Target | undefined, string[][]][] = [
     'a reserved word for Nova',
     chat(user('User: hi'), assistant()),
     NOVA,
-    [['error', 'reserved_string', 'messages']],
+    [['error', 'reserved_string', 'messages[0].content']],
   ],
   ['the same for OpenAI', chat(user('User: hi'), assistant()), OPENAI, []],
 ]
@@ -439,6 +439,53 @@ describe('a report', () => {
     ])
     expect(problem_counts).toEqual({ empty_content: 150, invalid_example: 2 })
     expect([errors, warnings]).toEqual([2, 150])
+  })
+
+  it('repeats of what a dataset holds no more than 120 characters', async () => {
+    const word = 'S3CR3T'.repeat(100)
+    const planted = [
+      chat({ role: word, content: word }),
+      chat(user([{ type: word }]), assistant([{ type: word, text: word }], { name: word, refusal: word })),
+      { ...chat(user(word), assistant(word)), tools: [{ type: word }], functions: word, [word]: word },
+      chat(
+        user(`<|${word}|>${word}`),
+        assistant(`User: <|S3CR3T|>${word}`, { tool_calls: [call(word, word, word)] }),
+      ),
+      chat(user([image(word), image(`data:${word}/${word};base64,${word}`)]), assistant(word)),
+      preference([assistant(word)], [assistant(word)], user(word)),
+      { contents: [{ role: word, parts: [{ text: word, [word]: word }, { [word]: word }] }], [word]: word },
+      {
+        schemaVersion: word,
+        system: word,
+        messages: [{ role: word, content: [{ [word]: word }] }],
+        [word]: word,
+      },
+      { system: word, messages: [{ role: 'user', content: word }], [word]: word },
+      { prompt: word, completion: word, [word]: word },
+    ]
+    const files: [string, InspectorOptions['declaration']][] = [
+      ...SOURCE_FORMATS.filter(format => format !== 'json' && format !== 'csv').map(
+        (format): [string, InspectorOptions['declaration']] => [lines(...planted, ...planted), { format }],
+      ),
+      [JSON.stringify(planted), { format: 'json' }],
+      [`user,assistant,${word},${word}2\n${word},b,c,d\n${word}\n"${word}"${word}\n`, { format: 'csv' }],
+      [`${word},b\n${word},b\n`, { format: 'csv', columns: { user: word.slice(0, 200), assistant: 'b' } }],
+    ]
+    const told = new Set<string>()
+    for (const [text, declaration] of files)
+      for (const whom of [undefined, OPENAI, VISION, AZURE, GEMINI, NOVA, CLAUDE, LLAMA]) {
+        const counting = whom && (await countingFor(whom))
+        const report = inspect(text, { declaration, ...(whom && { target: whom }), counting })
+        for (const { code, path, message } of report.problems) {
+          told.add(code)
+          for (const [run] of `${path} ${message}`.matchAll(/(?:S3CR3T)+/g))
+            expect(run.length).toBeLessThanOrEqual(120)
+          expect(path.length + message.length).toBeLessThanOrEqual(250)
+        }
+      }
+    expect([...told]).toEqual(
+      expect.arrayContaining(['special_token', 'csv_unused_columns', 'not_carried_over']),
+    )
   })
 
   it('finds what is repeated, however it is written', () => {
