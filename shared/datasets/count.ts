@@ -4,10 +4,13 @@
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
+import { badRequest } from '../openai/index.ts'
 import { COUNTS, type CountRecord, idOfCount } from './count-records.ts'
+import { exampleProblem } from './example.ts'
 import { readFile } from './files.ts'
 import type { Example } from './formats/index.ts'
-import { createLineReader, LONGEST_LINE } from './lines.ts'
+import { createInput } from './input/index.ts'
+import { LONGEST_LINE } from './lines.ts'
 import type { FileRecord } from './records.ts'
 import { exampleTokens, type TokenCounter } from './tokens/index.ts'
 
@@ -22,25 +25,34 @@ interface Tally {
 
 const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0, guessed: 0 }
 
-const exampleOf = (line: string): Example | undefined => {
-  try {
-    return JSON.parse(line) as Example
-  } catch {
-    // Half a line, at the edge of a sample.
-    return undefined
+/** Takes bytes of whole lines, in whoever's format; what is no example is not counted. */
+const createTallying = (counter: TokenCounter, window: number | null) => {
+  const tally = { ...EMPTY }
+  const input = createInput(
+    {},
+    {
+      onValue(value) {
+        if (exampleProblem(value)) return
+        const { tokens, images, guessed } = exampleTokens(counter, value as Example)
+        tally.examples++
+        tally.images += images
+        tally.guessed += guessed
+        tally.tokens += window === null ? tokens : Math.min(tokens, window)
+        if (window !== null && tokens > window) tally.truncated++
+      },
+      onProblem: () => undefined,
+    },
+  )
+  return {
+    write(bytes: Uint8Array) {
+      tally.bytes += bytes.length
+      input.write(bytes)
+    },
+    end(): Tally {
+      input.end()
+      return tally
+    },
   }
-}
-
-const tallyLine = (tally: Tally, line: string, counter: TokenCounter, window: number | null): void => {
-  if (line.trim() === '') return
-  const example = exampleOf(line)
-  if (!example) return
-  const { tokens, images, guessed } = exampleTokens(counter, example)
-  tally.examples++
-  tally.images += images
-  tally.guessed += guessed
-  tally.tokens += window === null ? tokens : Math.min(tokens, window)
-  if (window !== null && tokens > window) tally.truncated++
 }
 
 const countAll = async (
@@ -48,14 +60,9 @@ const countAll = async (
   counter: TokenCounter,
   window: number | null,
 ): Promise<Tally> => {
-  const tally = { ...EMPTY }
-  const reader = createLineReader(line => tallyLine(tally, line, counter, window))
-  for await (const chunk of body) {
-    tally.bytes += chunk.length
-    reader.write(chunk)
-  }
-  reader.end()
-  return tally
+  const tallying = createTallying(counter, window)
+  for await (const chunk of body) tallying.write(chunk)
+  return tallying.end()
 }
 
 /** Samples of a large file. */
@@ -89,9 +96,9 @@ const wholeLines = (bytes: Uint8Array, isStart: boolean): Uint8Array =>
   bytes.subarray(isStart ? 0 : bytes.indexOf(LINE_FEED) + 1, bytes.lastIndexOf(LINE_FEED) + 1)
 
 const tallySample = (bytes: Uint8Array, counter: TokenCounter, window: number | null): Tally => {
-  const tally = { ...EMPTY, bytes: bytes.length }
-  for (const line of new TextDecoder().decode(bytes).split('\n')) tallyLine(tally, line, counter, window)
-  return tally
+  const tallying = createTallying(counter, window)
+  tallying.write(bytes)
+  return tallying.end()
 }
 
 const sum = (tallies: readonly Tally[], of: (tally: Tally) => number) =>
@@ -150,7 +157,7 @@ export interface CountWish {
 
 /**
  * The tokens of a file, from an earlier count if it is as good as what the budget allows.
- * @throws {ApiError} when the bytes are gone or cannot be had
+ * @throws {ApiError} when the bytes are gone or cannot be had, or hold no example
  */
 export const countFile = async (
   context: Context,
@@ -168,6 +175,8 @@ export const countFile = async (
   const found = isSampled
     ? await sampleFile(context, file, counter, window, budget)
     : { ...(await countAll((await readFile(context, file)).body, counter, window)), error: 0 }
+  if (found.examples === 0)
+    throw badRequest('training_file', 'The file holds no training example.', 'invalid_dataset')
   const count: CountRecord = {
     ...key,
     examples: file.examples ?? found.examples,

@@ -83,6 +83,40 @@ describe('a file', () => {
     })
   })
 
+  it('is counted as what it holds, where a provider has it in lines of its own', async () => {
+    const here = bench()
+    const part = (text: string) => ({ parts: [{ text }] })
+    const gemini = {
+      contents: [
+        { role: 'user', ...part('hello') },
+        { role: 'model', ...part('hi') },
+      ],
+    }
+    const file = await store(here, `${JSON.stringify(gemini)}\n`.repeat(3))
+    const tokens = 3 * (3 + 3 + 'user'.length + 'hello'.length + 3 + 'assistant'.length + 'hi'.length)
+    expect(await countFile(here.context, file, letters, WHOLE)).toMatchObject({ examples: 3, tokens })
+  })
+
+  it('is counted without what is no example', async () => {
+    const here = bench()
+    const lines = [line('a'), '{}', 'x', '7', '{"messages":[{"role":"user","content":[null]}]}', line('b')]
+    const file = await store(here, lines.join('\n'))
+    expect(await countFile(here.context, file, letters, WHOLE)).toMatchObject({
+      examples: 2,
+      tokens: tokensOf([line('a'), line('b')]),
+    })
+  })
+
+  it('is refused where it holds none: that is not nothing', async () => {
+    const here = bench()
+    const file = await store(here, '{}\n{}\n')
+    await expect(countFile(here.context, file, letters, WHOLE)).rejects.toMatchObject({
+      status: 400,
+      code: 'invalid_dataset',
+      param: 'training_file',
+    })
+  })
+
   it('counts what is beyond the window as cut off', async () => {
     const here = bench()
     const file = await store(here, [line('a'.repeat(100)), line('a'.repeat(10))].join('\n'))
