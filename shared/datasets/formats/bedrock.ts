@@ -12,6 +12,7 @@ import {
   isPreference,
   joinTurns,
   type Loss,
+  type Message,
   splitSystem,
   textOf,
 } from './format.ts'
@@ -36,6 +37,8 @@ const toolLosses = (example: ChatExample): Loss[] => [
     : [{ path: 'parallel_tool_calls', message: 'this base model is not tuned on tools' }]),
 ]
 
+const isOfTools = ({ role }: Message) => role === 'tool' || role === 'function'
+
 /** The conversation as alternating texts. Tools are losses, with the turns that hold nothing else. */
 const conversation = (example: ChatExample, losses: Loss[]): { system: string; turns: Turn[] } => {
   losses.push(...toolLosses(example))
@@ -45,7 +48,7 @@ const conversation = (example: ChatExample, losses: Loss[]): { system: string; t
     addCommonLosses(placed, losses)
     if (message.tool_calls)
       losses.push({ path: `${path}.tool_calls`, message: 'this base model is not tuned on tools' })
-    if (message.role === 'tool' || message.role === 'function') {
+    if (isOfTools(message)) {
       losses.push({ path, message: 'this base model is not tuned on tools' })
       return []
     }
@@ -82,17 +85,25 @@ const chatOnly =
 
 const reservedIn = (text: string) => NOVA_RESERVED.find(word => text.includes(word))
 
+const reservedLosses = ({ messages }: ChatExample): Loss[] =>
+  messages.flatMap((message, index): Loss[] => {
+    const word = isOfTools(message) ? undefined : reservedIn(textOf(message, '', []))
+    return word === undefined
+      ? []
+      : [
+          {
+            path: `messages[${index}].content`,
+            message: `holds '${word}', which is reserved`,
+            code: 'reserved_string',
+          },
+        ]
+  })
+
 export const toNova: Converter = chatOnly((example, losses) => {
   const { system, turns } = conversation(example, losses)
-  const reserved =
-    reservedIn(system) ?? turns.map(({ text }) => reservedIn(text)).find(word => word !== undefined)
-  if (reserved !== undefined)
-    losses.push({
-      path: 'messages',
-      message: `holds '${reserved}', which is reserved`,
-      code: 'reserved_string',
-    })
-  if (!alternates(turns, losses) || reserved !== undefined) return undefined
+  const reserved = reservedLosses(example)
+  losses.push(...reserved)
+  if (!alternates(turns, losses) || reserved.length > 0) return undefined
   return {
     schemaVersion: 'bedrock-conversation-2024',
     ...(system !== '' && { system: [{ text: system }] }),

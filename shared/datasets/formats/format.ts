@@ -43,7 +43,7 @@ export const quoted = (word: unknown): string => `'${String(word).slice(0, MOST_
 export interface ContentPart {
   type: string
   text?: string
-  image_url?: { url: string }
+  image_url?: { url: string; detail?: string }
 }
 export interface ToolCall {
   id: string
@@ -53,7 +53,7 @@ export interface ToolCall {
 export interface Message {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
   content?: string | ContentPart[] | null
-  name?: string
+  name?: string | null
   weight?: 0 | 1
   tool_calls?: ToolCall[]
   tool_call_id?: string
@@ -133,7 +133,7 @@ export const addCommonLosses = ({ message, path }: Placed, losses: Loss[]): void
       path: `${path}.weight`,
       message: 'weight 0 has no equivalent: the message would be trained on',
     })
-  if (message.name !== undefined && message.role !== 'function')
+  if (message.name != null && message.role !== 'function')
     losses.push({ path: `${path}.name`, message: 'names cannot be carried over' })
   if (message.function_call !== undefined || message.role === 'function')
     losses.push({ path, message: 'deprecated function calls cannot be carried over: use tool calls' })
