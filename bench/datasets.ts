@@ -90,6 +90,7 @@ const CASES: readonly Case[] = [
     beside: 'plain',
     goal: { least: GOAL },
   },
+  { name: 'the least conversion to Gemini, nothing checked', way: 'least', file: 'jsonl', beside: 'plain' },
   {
     name: 'validate JSONL (floor in bites)',
     way: 'validate',

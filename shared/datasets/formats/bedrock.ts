@@ -13,6 +13,7 @@ import {
   joinTurns,
   type Loss,
   type Message,
+  pathOf,
   splitSystem,
   textOf,
 } from './format.ts'
@@ -44,15 +45,15 @@ const conversation = (example: ChatExample, losses: Loss[]): { system: string; t
   losses.push(...toolLosses(example))
   const { system, turns } = splitSystem(example.messages, 'messages', losses)
   const texts = turns.flatMap((placed): Turn[] => {
-    const { message, path } = placed
+    const { message } = placed
     addCommonLosses(placed, losses)
     if (message.tool_calls)
-      losses.push({ path: `${path}.tool_calls`, message: 'this base model is not tuned on tools' })
+      losses.push({ path: `${pathOf(placed)}.tool_calls`, message: 'this base model is not tuned on tools' })
     if (isOfTools(message)) {
-      losses.push({ path, message: 'this base model is not tuned on tools' })
+      losses.push({ path: pathOf(placed), message: 'this base model is not tuned on tools' })
       return []
     }
-    const text = textOf(message, path, losses)
+    const text = textOf(placed, losses)
     return text === '' ? [] : [{ role: message.role === 'assistant' ? 'assistant' : 'user', text }]
   })
   return { system, turns: joinTurns(texts, (a, b) => ({ role: a.role, text: `${a.text}\n\n${b.text}` })) }
@@ -87,12 +88,13 @@ const reservedIn = (text: string) => NOVA_RESERVED.find(word => text.includes(wo
 
 const reservedLosses = ({ messages }: ChatExample): Loss[] =>
   messages.flatMap((message, index): Loss[] => {
-    const word = isOfTools(message) ? undefined : reservedIn(textOf(message, '', []))
+    const placed = { message, list: 'messages', index }
+    const word = isOfTools(message) ? undefined : reservedIn(textOf(placed, []))
     return word === undefined
       ? []
       : [
           {
-            path: `messages[${index}].content`,
+            path: `${pathOf(placed)}.content`,
             message: `holds '${word}', which is reserved`,
             code: 'reserved_string',
           },
