@@ -64,23 +64,6 @@ function* chunksOf(name: string, megabytes: number): Generator<Uint8Array> {
   yield tail
 }
 
-/** The same files, made as they are read: no record ever comes twice, however large they get. */
-function* madeChunksOf(name: string, megabytes: number): Generator<Uint8Array> {
-  const file = FILES[name]
-  if (!file) throw new Error(`no file ${name}`)
-  const encoder = new TextEncoder()
-  yield encoder.encode(file.head)
-  let i = 0
-  for (let sent = 0; sent < megabytes * 1e6; ) {
-    let text = ''
-    while (text.length < CHUNK_BYTES) text += file.record(i++) + file.between
-    const chunk = encoder.encode(text)
-    sent += chunk.length
-    yield chunk
-  }
-  yield encoder.encode(file.record(0) + file.tail)
-}
-
 type Way = (chunks: Iterable<Uint8Array>) => number | Promise<number>
 
 const inspected =
@@ -174,9 +157,8 @@ export default {
     const { pathname, searchParams } = new URL(request.url)
     const way = WAYS[pathname.slice(1)]
     if (!way) return new Response(null, { status: 404 })
-    const chunks = searchParams.has('made') ? madeChunksOf : chunksOf
     const count = await way(
-      chunks(searchParams.get('file') ?? 'jsonl', Number(searchParams.get('megabytes'))),
+      chunksOf(searchParams.get('file') ?? 'jsonl', Number(searchParams.get('megabytes'))),
     )
     return Response.json({ count })
   },

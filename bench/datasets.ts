@@ -10,7 +10,15 @@ import { join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import type { Bed } from './boot.ts'
 import { bundleWorker } from './bundle.ts'
-import { PART_BYTES, remove, send, synthesize, uploadToBare, uploadToGateway } from './files.ts'
+import {
+  PART_BYTES,
+  remove,
+  type Synthetic,
+  send,
+  synthesize,
+  uploadToBare,
+  uploadToGateway,
+} from './files.ts'
 import { spread } from './load.ts'
 import { watchMemory } from './memory.ts'
 import { childrenNamed, fineCpuSeconds } from './proc.ts'
@@ -20,13 +28,14 @@ import { requestBytes } from './wire.ts'
 const GOAL = 0.6
 const UPLOAD_GOAL = 0.85
 const UPLOAD_MB = 60
+const WARM_MB = 6
 const MEMORY_GOAL_MIB = 64
 const SECTION = 'datasets'
 const BESIDE = 'splitting lines and JSON.parse on the same bytes; of uploads: validation alone'
 
 interface Worker {
   pid: number
-  run(way: string, file: string, megabytes: number, isMade?: boolean): Promise<void>
+  run(way: string, file: string, megabytes: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -61,9 +70,8 @@ async function start(scratch: string): Promise<Worker> {
   if (pid === undefined) throw new Error('there is no /proc to measure by')
   return {
     pid,
-    async run(way, file, megabytes, isMade = false) {
-      const query = `file=${file}&megabytes=${megabytes}${isMade ? '&made' : ''}`
-      const answer = await fetch(new URL(`/${way}?${query}`, url))
+    async run(way, file, megabytes) {
+      const answer = await fetch(new URL(`/${way}?file=${file}&megabytes=${megabytes}`, url))
       const text = await answer.text()
       if (!answer.ok)
         throw new Error(`${way} of ${file} was answered ${answer.status}: ${text.slice(0, 300)}`)
@@ -195,25 +203,71 @@ async function uploads({ gateway, bare, pid }: Bed, rounds: number): Promise<Row
   ]
 }
 
-const LARGE: readonly (readonly [way: string, file: string])[] = [
-  ['gemini', 'jsonl'],
-  ['canonical', 'json'],
-  ['canonical', 'csv'],
+/** Examples of which no two are the same, all of one length: how long the whole is, is known before it is made. */
+const exampleOf = (i: number) => [
+  'Name the intent of the customer’s message.',
+  `My card ${String(i).padStart(9, '0')} was swallowed by the machine at the station, what do I do now?`,
+  'card_swallowed',
 ]
+const chatOf = (i: number) =>
+  JSON.stringify({
+    messages: exampleOf(i).map((content, which) => ({
+      role: ['system', 'user', 'assistant'][which],
+      content,
+    })),
+  })
 
-/** Each in a process of its own: memory that one has taken would hide another's growth. */
-async function memory(scratch: string, megabytes: number): Promise<Row[]> {
+/** What stands before the first record, a record, what stands between two, and at the end. */
+const LARGE: Record<string, { head: string; record: (i: number) => string; between: string; tail: string }> =
+  {
+    JSONL: { head: '', record: chatOf, between: '\n', tail: '\n' },
+    'an array': { head: '[', record: chatOf, between: ',\n', tail: ']' },
+    CSV: {
+      head: 'system,user,assistant\n',
+      record: i =>
+        exampleOf(i)
+          .map(cell => `"${cell}"`)
+          .join(','),
+      between: '\n',
+      tail: '\n',
+    },
+  }
+const RECORDS_A_PIECE = 4096
+
+const distinct = (name: string, megabytes: number): Pick<Synthetic, 'bytes' | 'pieces'> => {
+  const { head, record, between, tail } = LARGE[name] as (typeof LARGE)[string]
+  const size = (text: string) => Buffer.byteLength(text)
+  const count = Math.ceil((megabytes * 1e6) / size(record(0) + between))
+  const pieces = function* () {
+    yield Buffer.from(head)
+    for (let from = 0; from < count; from += RECORDS_A_PIECE) {
+      let text = ''
+      for (let i = from; i < Math.min(from + RECORDS_A_PIECE, count); i++)
+        text += record(i) + (i === count - 1 ? tail : between)
+      yield Buffer.from(text)
+    }
+  }
+  return { bytes: size(head) + count * size(record(0)) + (count - 1) * size(between) + size(tail), pieces }
+}
+
+/**
+ * Uploads that are validated, made canonical where they are no JSONL, and forwarded to the bucket. Each in a process of its
+ * own: memory that one has taken would hide another's growth.
+ */
+async function memory(boot: () => Promise<Bed>, megabytes: number): Promise<Row[]> {
   const rows: Row[] = []
-  for (const [way, file] of LARGE) {
-    const worker = await start(scratch)
+  for (const name of Object.keys(LARGE)) {
+    const { gateway, pid, stop } = await boot()
     try {
-      await worker.run(way, file, 6, true)
-      const { memory: figure } = await watchMemory(worker.pid, () => worker.run(way, file, megabytes, true))
+      const upload = async (size: number) =>
+        remove(gateway, await uploadToGateway(gateway, 'fine-tune', distinct(name, size)))
+      await upload(WARM_MB)
+      const { memory: figure } = await watchMemory(pid, () => upload(megabytes))
       const growth = spread([figure?.growth ?? Number.NaN])
       rows.push({
         section: SECTION,
         beside: BESIDE,
-        name: `${megabytes} MB of ${file}, validate + convert: memory growth`,
+        name: `${megabytes} MB of ${name}, no example twice, uploaded: memory growth`,
         unit: 'MiB',
         gateway: growth,
         bare: spread([Number.NaN]),
@@ -222,7 +276,7 @@ async function memory(scratch: string, megabytes: number): Promise<Row[]> {
         goal: { most: MEMORY_GOAL_MIB },
       })
     } finally {
-      await worker.stop()
+      await stop()
     }
   }
   return rows
@@ -235,5 +289,5 @@ export async function datasets(scratch: string, boot: () => Promise<Bed>, quick:
   const rows = await ways(worker, rounds).finally(worker.stop)
   const bed = await boot()
   rows.push(...(await uploads(bed, rounds).finally(bed.stop)))
-  return [...rows, ...(await memory(scratch, quick ? 100 : 1000))]
+  return [...rows, ...(await memory(boot, quick ? 100 : 1000))]
 }
