@@ -17,16 +17,16 @@ const NOT_ON_AWS = ['e2e/{bundle,docs}', 'workers/{credentials,flow,ports,s3-buc
   name => `test/${name}.test.ts`,
 )
 
-/** Files at a time: most of them wait for another process most of the time. */
-const MOST_FILES = Math.max(2, availableParallelism() - 1)
-
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000
+
+/** Half of what a test does is waiting for processes of its own: two at a time are right even for two cores. */
+const WORKERS = Math.max(2, availableParallelism() - 1)
 
 // biome-ignore lint/style/noDefaultExport: vitest reads its configuration from the default export
 export default defineConfig({
   test: {
-    maxWorkers: MOST_FILES,
+    maxWorkers: WORKERS,
     projects: [
       {
         // Pure tables, the sandbox, and unmodified clients against real processes.

@@ -7,7 +7,7 @@ import type { Ground } from './ground.ts'
 export const bindings = env as unknown as Required<Pick<Bindings, 'BUCKET'>> & Bindings
 
 export const ground: Ground = {
-  sandboxOrigin: inject('sandboxOrigins')[Number(process.env.VITEST_POOL_ID) - 1] ?? '',
+  sandboxOrigin: await (await fetch(inject('sandboxes'))).text(),
   createPlatform: variables =>
     createCloudflarePlatform({ DB: bindings.DB, BUCKET: bindings.BUCKET, ...variables }, () => undefined),
   async records(kind) {

@@ -1,6 +1,6 @@
 /** Azure OpenAI in workerd: both surfaces of the sandbox, its Entra and its resource manager, with every credential. */
 import type OpenAI from 'openai'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { AzureConnection } from '../../shared/config.ts'
 import { datasetFile, type Gateway, SANDBOX, sandbox, startGateway, until } from '../support/gateway.ts'
 
@@ -38,7 +38,6 @@ beforeEach(async () => {
   // A file can be used at once, but where waiting for it is what is tested.
   await control('settings', { ...SETTINGS, filePolls: 0 })
 })
-afterAll(() => control('settings', SETTINGS))
 
 const MODEL = 'gpt-4.1-mini-2025-04-14'
 const DATED = '2025-04-01-preview'
