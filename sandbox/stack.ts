@@ -61,7 +61,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   writeFileSync(envFile, '')
   const adminKey = randomBytes(24).toString('base64url')
   const webhookSecret = `whsec_${randomBytes(32).toString('base64')}`
-  const wranglerOptions = { cwd: dirname(config), scratch: scratch.path, log }
+  const wranglerOptions = {
+    cwd: dirname(config),
+    scratch: scratch.path,
+    log,
+    compiled: join(options.cache ?? scratch.path, 'compiled'),
+  }
 
   let sandbox: Sandbox | undefined
   let gateway: Wrangler | undefined
