@@ -22,7 +22,21 @@ export interface SurveyedPart extends PartStart {
   md5: string
 }
 
+/** Where a copy is made from. What it was begun from it is gone on with from: each place has its bytes at other offsets. */
+export interface Origin {
+  /** Null: our bucket. */
+  place: Pick<FileCopy, 'connection' | 'account' | 'native_id'> | null
+  /** What its lines are. */
+  form: DatasetFormat
+  /** Whether they are the file's own, rather than a conversion read back. */
+  is_original: boolean
+  /** Bytes in this form. */
+  bytes: number
+}
+
 export interface CopySurvey {
+  /** Null before the survey has begun. */
+  origin: Origin | null
   /** Where the reading goes on. */
   next: PartStart
   parts: SurveyedPart[]
@@ -82,6 +96,7 @@ export const COPIES = collection<CopyRecord, 'due' | 'content'>('copy', copy => 
 })
 
 const NO_SURVEY: CopySurvey = {
+  origin: null,
   next: FIRST_PART,
   parts: [],
   part_bytes: 0,

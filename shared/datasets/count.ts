@@ -5,9 +5,9 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { COUNTS, type CountRecord, idOfCount } from './count-records.ts'
-import { readFile } from './files.ts'
 import type { Example } from './formats/index.ts'
 import { createLineReader, LONGEST_LINE } from './lines.ts'
+import { readExamples, readFile } from './origins.ts'
 import type { FileRecord } from './records.ts'
 import { exampleImages, exampleTokens, type TokenCounter } from './tokens/index.ts'
 
@@ -131,7 +131,9 @@ const sampleFile = async (
   const count = isSpread ? Math.max(2, Math.min(MOST_SAMPLES, Math.floor(budget / LEAST_SAMPLE))) : 1
   const samples: Tally[] = []
   for (let index = 0; index < count; index++) {
-    const { body } = await readFile(context, file, Math.floor((index * file.bytes) / count))
+    const body = isSpread
+      ? (await readFile(context, file, Math.floor((index * file.bytes) / count))).body
+      : await readExamples(context, file)
     const bytes = await readSample(body, Math.ceil(budget / count))
     samples.push(tallySample(wholeLines(bytes, index === 0), counter, window))
   }
@@ -164,7 +166,7 @@ export const countFile = async (
 
   const found = isSampled
     ? await sampleFile(context, file, counter, window, budget)
-    : { ...(await countAll((await readFile(context, file)).body, counter, window)), error: 0 }
+    : { ...(await countAll(await readExamples(context, file), counter, window)), error: 0 }
   const count: CountRecord = {
     ...key,
     examples: file.examples ?? found.examples,

@@ -3,9 +3,8 @@
  * begins in, and how much of that line's conversion comes before it.
  * @module
  */
-import { badRequest } from '../openai/index.ts'
 import type { ChunkReader } from '../platform/index.ts'
-import { convertLine, type LineLoss, MARK } from './convert.ts'
+import { convertLine, type LineLoss, MARK, unreadable } from './convert.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
 
@@ -41,18 +40,6 @@ const BITE = 16 * 1024
 const MOST_BYTES = 3
 /** Memory kept for texts: a dataset of very long lines is not the rule. */
 const MOST_KEPT = 1024 * 1024
-
-const unreadable = (line: number, why: string) =>
-  badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
-
-const convertAt = (format: Format, text: string, line: number) => {
-  try {
-    return convertLine(format, text)
-  } catch {
-    // What was never checked here (a provider's own file) may be anything; the parser's message quotes it.
-    throw unreadable(line, 'is not JSON')
-  }
-}
 
 /** Turns texts into bytes, which are good until the next text: always in the same memory, so that a long dataset leaves no garbage. */
 const createEncoder = () => {
@@ -95,11 +82,11 @@ export async function* cutParts(
 
   const reader = createLineReader((text, number) => {
     line = start.line - 1 + number
-    const converted = convertAt(format, text, line)
+    const converted = convertLine(format, text, line)
     if (converted.text !== undefined) pending += `${converted.text}\n`
     if (line <= start.counted) return
     if (converted.text !== undefined) examples++
-    losses.push(...converted.losses.map(loss => ({ ...loss, line })))
+    losses.push(...converted.losses)
   })
   const check = (fault: LineFault | undefined) => {
     if (fault)

@@ -14,7 +14,7 @@ import {
   type UploadRequest,
 } from '../openai/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
-import { joined } from './files.ts'
+import { joined } from './origins.ts'
 import { FILES, type FileRecord, LONGEST_NAME, type Segment, toFileObject } from './records.ts'
 import {
   deleteParts,
