@@ -6,10 +6,11 @@ import { type Context, nowSeconds } from '../context.ts'
 import { ApiError, notFound } from '../openai/index.ts'
 import { type Connection, type DatasetFormat, unlessMissing } from '../providers/index.ts'
 import type { LineLoss } from './convert.ts'
-import { claim, isHeld } from './copy-lease.ts'
+import { claim } from './copy-lease.ts'
 import { COPIES, type CopyRecord, contentOf, copyIdOf, UNTOUCHED } from './copy-records.ts'
 import { carryOn, isAtWork, leaveCopy } from './copy-work.ts'
 import { lossRefusal } from './copying.ts'
+import { isHeld } from './lease.ts'
 import { FILES, type FileRecord } from './records.ts'
 
 /** What a copy is for. */

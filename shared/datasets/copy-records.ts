@@ -8,6 +8,7 @@ import { bytesToBase62, collection, dueEntry } from '../platform/index.ts'
 import type { DatasetFormat, TransferSession } from '../providers/index.ts'
 import type { ChecksumState } from './checksum.ts'
 import type { LineLoss } from './convert.ts'
+import type { Leased } from './lease.ts'
 import { FIRST_PART, type PartStart } from './parts.ts'
 import type { FileCopy, FileRecord } from './records.ts'
 
@@ -53,8 +54,7 @@ export interface CopySurvey {
   md5: string | null
 }
 
-export interface CopyRecord {
-  id: string
+export interface CopyRecord extends Leased {
   owner: string
   /** What is copied: the SHA-256 of the bytes, or the id of the one file where that is not known. */
   content: string
@@ -84,10 +84,6 @@ export interface CopyRecord {
   failures: number
   restarts: number
   error: { status: number; code: ErrorCode; message: string; param: string | null } | null
-  /** Who is at work, and until when it is believed without a further sign of life (Unix seconds). */
-  lease: { holder: string; until: number } | null
-  /** When the schedule is to see to it, Unix seconds; null: never. */
-  due_at: number | null
 }
 
 export const COPIES = collection<CopyRecord, 'due' | 'content'>('copy', copy => copy.id, {
