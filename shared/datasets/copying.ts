@@ -2,7 +2,7 @@
  * The steps of a copy. Each is bounded, saves how far it got, and may be done again: whoever comes next goes on from there.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import type { Context } from '../context.ts'
 import { type ApiError, badRequest } from '../openai/index.ts'
 import {
   type Connection,
@@ -16,7 +16,7 @@ import { convert, type LineLoss, MOST_LOSSES, survey } from './convert.ts'
 import { save } from './copy-lease.ts'
 import { COPIES, type CopyRecord, type Origin, UNTOUCHED } from './copy-records.ts'
 import { type Format, formatFrom } from './formats/index.ts'
-import { LeaseLost } from './lease.ts'
+import { LeaseLost, signOfLife } from './lease.ts'
 import { findOrigin, openOrigin } from './origins.ts'
 import { type Cut, cutParts, type PartStart } from './parts.ts'
 import { FILES, type FileRecord } from './records.ts'
@@ -126,14 +126,10 @@ const judge = ({ connection: { provider } }: Hold, copy: CopyRecord): void => {
 
 /** Passes a body on and shows signs of life while it moves. */
 const heartbeat = ({ context, copy }: Hold): TransformStream<Uint8Array, Uint8Array> => {
-  const pause = context.config.copying.leaseSeconds / 3
-  let last = nowSeconds(context)
+  const beat = signOfLife(context, () => save(context, copy, {}))
   return new TransformStream({
     async transform(chunk, controller) {
-      if (nowSeconds(context) - last > pause) {
-        last = nowSeconds(context)
-        await save(context, copy, {})
-      }
+      await beat()
       controller.enqueue(chunk)
     },
   })

@@ -77,3 +77,14 @@ export const leasesOf = <T extends Leased>(records: Pick<Collection<T, 'due'>, '
     )
   },
 })
+
+/** A sign of life, to be called as often as something moves: it is given when it is time for one. */
+export const signOfLife = (context: Context, give: () => Promise<unknown>): (() => Promise<void>) => {
+  const pause = context.config.copying.leaseSeconds / 3
+  let last = nowSeconds(context)
+  return async () => {
+    if (nowSeconds(context) - last <= pause) return
+    last = nowSeconds(context)
+    await give()
+  }
+}

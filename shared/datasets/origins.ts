@@ -133,7 +133,7 @@ const openBucket = async (
 const PARTIAL_CONTENT = 206
 
 /** Leaves out the first bytes. */
-const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
+export const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
   let left = bytes
   return new TransformStream({
     transform(chunk, controller) {
