@@ -6,7 +6,9 @@ import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { runTask } from '../../functions/tasks.ts'
 import { defineConfig } from '../../shared/config.ts'
+import type { Context } from '../../shared/context.ts'
 import type { Task } from '../../shared/platform/index.ts'
+import { connect } from '../../shared/providers/index.ts'
 import { bindings, type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
 import { PROVIDERS, providerVariables } from '../support/providers.ts'
 
@@ -80,6 +82,7 @@ interface World {
   key: string
   variables: Record<string, string>
   tasks: Task[]
+  background: Context
   clock: { ahead: number }
   /** Carries out what was enqueued, until nothing is. */
   drain(): Promise<number>
@@ -90,7 +93,16 @@ const start = async (copying: Partial<typeof COPYING> = {}, time?: 'real time'):
   const variables = await providerVariables(SANDBOX)
   const tasks: Task[] = []
   const clock = { ahead: 0 }
-  const config = { copying: { ...COPYING, ...copying } }
+  const config = {
+    copying: { ...COPYING, ...copying },
+    connections: {
+      openai: { provider: 'openai' as const },
+      openai_compatible: { provider: 'openai_compatible' as const },
+      azure: { provider: 'azure' as const },
+      vertex_ai: { provider: 'vertex_ai' as const, sources: [`gs://${variables.VERTEX_BUCKET}/`] },
+      bedrock: { provider: 'bedrock' as const, sources: ['s3://sandbox-bucket/'] },
+    },
+  }
   const gateway = startGateway({
     config,
     variables,
@@ -120,6 +132,7 @@ const start = async (copying: Partial<typeof COPYING> = {}, time?: 'real time'):
     client: await gateway.client(key),
     variables,
     tasks,
+    background,
     clock,
     async drain() {
       let count = 0
@@ -141,12 +154,26 @@ const train = (client: OpenAI, training_file: string, provider: string, more: ob
   return client.fineTuning.jobs.create({ model, training_file, ...{ provider }, ...more })
 }
 
-const copyRecords = async (): Promise<{ state: string; sent: number; native_id: string | null }[]> => {
-  const { results } = await bindings.DB.prepare("SELECT body FROM records WHERE kind = 'copy'").all<{
-    body: string
-  }>()
+const recordsOf = async <T>(kind: string): Promise<T[]> => {
+  const { results } = await bindings.DB.prepare('SELECT body FROM records WHERE kind = ?1')
+    .bind(kind)
+    .all<{ body: string }>()
   return results.map(({ body }) => JSON.parse(body))
 }
+const copyRecords = () => recordsOf<{ state: string; sent: number; native_id: string | null }>('copy')
+/** As if who is at work had died without a word. */
+const orphan = (kind: string) =>
+  bindings.DB.prepare(
+    "UPDATE records SET body = json_set(body, '$.lease', json(?1)) WHERE kind = ?2 AND json_extract(body, '$.native_id') IS NULL",
+  )
+    .bind(JSON.stringify({ holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }), kind)
+    .run()
+/** Bytes from which the sandbox was read since a request. */
+const rangesSince = async (before: number): Promise<number[]> =>
+  (await sandbox.requests())
+    .slice(before)
+    .flatMap(({ method, headers }) => (method === 'GET' && headers.range) || [])
+    .map(range => Number(/bytes=(\d+)-/.exec(range)?.[1]))
 
 beforeEach(async () => {
   await sandbox.reset()
@@ -266,11 +293,7 @@ describe.each(['openai', 'vertex_ai'])('a dataset of several parts on its way to
     while (((await copyRecords())[0]?.sent ?? 0) < 1) await drainOne(tasks, drain)
     // The next message is lost, and who is at work dies without a word.
     expect(tasks.splice(0)).toMatchObject([{ type: 'copy' }])
-    await bindings.DB.prepare(
-      "UPDATE records SET body = json_set(body, '$.lease', json(?)) WHERE kind = 'copy'",
-    )
-      .bind(JSON.stringify({ holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }))
-      .run()
+    await orphan('copy')
     await tick()
     expect(await partsSent()).toBe(1)
     clock.ahead += 120_000
@@ -374,11 +397,7 @@ describe.each([
     while (((await made())?.sent ?? 0) < 1) await drainOne(tasks, drain)
     // The next message is lost, and who is at work dies without a word.
     tasks.splice(0)
-    await bindings.DB.prepare(
-      "UPDATE records SET body = json_set(body, '$.lease', json(?)) WHERE kind = 'copy' AND json_extract(body, '$.native_id') IS NULL",
-    )
-      .bind(JSON.stringify({ holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }))
-      .run()
+    await orphan('copy')
     const before = (await sandbox.requests()).length
     clock.ahead += 120_000
     await tick()
@@ -387,10 +406,48 @@ describe.each([
     expect(await made()).toMatchObject({ state: 'done' })
     expect(await partsSent()).toBe(3)
     // What had arrived was not read again, but for the line that the next part begins in.
-    const reads = (await sandbox.requests())
-      .slice(before)
-      .flatMap(({ method, headers }) => (method === 'GET' && headers.range) || [])
-    expect(Number(/bytes=(\d+)-/.exec(reads[0] ?? '')?.[1])).toBeGreaterThan(100_000)
+    expect((await rangesSince(before))[0]).toBeGreaterThan(100_000)
+  })
+})
+
+describe.each(['bedrock', 'vertex_ai'] as const)('a large source in the store of %s', store => {
+  it('is taken in by whoever goes on with it, each part once, and is whole', async () => {
+    const { client, background, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const { text } = at('openai')
+    const { provider, channel } = await connect(background, store)
+    const bytes = new TextEncoder().encode(text)
+    const { id: uri } = await provider.files.upload(channel, {
+      name: 'large.jsonl',
+      purpose: 'fine-tune',
+      size: bytes.length,
+      open: async () => new Blob([bytes]).stream(),
+    })
+    const before = (await sandbox.requests()).length
+    const asked = train(client, uri, 'openai')
+    await expect(asked).rejects.toMatchObject({
+      status: 503,
+      code: 'dataset_copying',
+      param: 'training_file',
+    })
+    expect(await recordsOf('intake')).toMatchObject([{ state: 'taking', parts: 1 }])
+    await drainOne(tasks, drain)
+    expect(await recordsOf('intake')).toMatchObject([{ state: 'taking', parts: 2 }])
+    // The next message is lost, and who is at work dies without a word.
+    expect(tasks.splice(0)).toMatchObject([{ type: 'intake' }])
+    await orphan('intake')
+    await tick()
+    expect(await rangesSince(before)).toEqual([PART.openai])
+    clock.ahead += 120_000
+    await tick()
+    await drain()
+    expect(await recordsOf('intake')).toEqual([])
+    expect(await rangesSince(before)).toEqual([PART.openai, 2 * (PART.openai ?? 0)])
+
+    const job = await train(client, uri, 'openai')
+    const content = await client.files.content(job.training_file)
+    expect(sha256(await content.text())).toBe(sha256(text))
+    await drain()
+    await at('openai').isWhole()
   })
 })
 
