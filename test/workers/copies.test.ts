@@ -382,7 +382,7 @@ describe.each([
   { from: 'vertex_ai', to: 'openai' },
   { from: 'bedrock', to: 'vertex_ai' },
 ])('a dataset of which only the copy at $from is left', ({ from, to }) => {
-  it(`goes on to ${to} in parts, after who did it was killed in the middle, and is whole`, async () => {
+  it('goes on from there in parts, after who did it was killed in the middle, and is whole', async () => {
     const { text, partsSent, isWhole } = at(to)
     const { client, gateway, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
     const file = await upload(client, text)
