@@ -14,7 +14,10 @@ const MEBIBYTE = 1024 * 1024
 
 const app = createApp(
   defineConfig({
-    connections: { openai: { provider: 'openai' } },
+    connections: {
+      openai: { provider: 'openai' },
+      bedrock: { provider: 'bedrock', sources: ['s3://sandbox-bucket/shared/'] },
+    },
     retries: { count: 2, firstDelayMs: 1, longestDelayMs: 2 },
     copying: {
       stepBytes: 2 * MEBIBYTE,
