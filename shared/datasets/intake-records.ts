@@ -11,7 +11,7 @@ export interface IntakeRecord extends Leased {
   /** Of the file it becomes. */
   id: string
   owner: string
-  /** Without its query, which may hold a secret: with one only who points at it again can go on. */
+  /** Without its query, which may hold a secret. */
   uri: string
   has_query: boolean
   /** What a store is read with; null: a public address. */
@@ -37,6 +37,10 @@ export interface IntakeRecord extends Leased {
 export const INTAKES = collection<IntakeRecord, 'due'>('intake', intake => intake.id, {
   due: { slot: 'a', entry: intake => dueEntry(intake.due_at, intake.id) },
 })
+
+/** Whether only who points at the source again can go on: what is to be read is known to nobody else. */
+export const needsCaller = ({ has_query, state }: Pick<IntakeRecord, 'has_query' | 'state'>): boolean =>
+  has_query && state === 'taking'
 
 /** Where all of a source's bytes go. */
 export const intakePrefix = ({ owner, id }: Pick<FileRecord, 'owner' | 'id'>) => `sources/${owner}/${id}/`

@@ -5,8 +5,8 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { ApiError } from '../openai/index.ts'
 import { listDue } from '../platform/index.ts'
-import { type Connection, ProviderFault, reconnect } from '../providers/index.ts'
-import { INTAKES, type IntakeRecord } from './intake-records.ts'
+import { ProviderFault, reconnect } from '../providers/index.ts'
+import { INTAKES, type IntakeRecord, needsCaller } from './intake-records.ts'
 import {
   claim,
   fail,
@@ -38,18 +38,39 @@ const TICK_MS = 20_000
 const isPassing = (error: unknown): boolean => {
   if (error instanceof SourceReplaced) return false
   if (error instanceof ProviderFault) return !error.refused || error.status === 429
-  if (error instanceof ApiError) return error.status >= 500 || error.code === 'credentials_required'
+  if (error instanceof ApiError) return error.status >= 500
   return true
 }
 
-/** Lets go of an intake until it is due again. What only its caller can go on with is given up when its time is over. */
-const putDown = async (context: Context, intake: IntakeRecord, seconds: number, failures: number) => {
-  const isOpen = !intake.has_query
-  await release(context, intake, {
-    failures,
-    due_at: isOpen ? nowSeconds(context) + seconds : intake.ends_at,
-  })
-  if (isOpen && seconds === 0) await context.platform.queue.enqueue({ type: TASK, id: intake.id })
+/** Lets go of an intake that only its caller can go on with, until that happens or its time is over. */
+const leave = (context: Context, intake: IntakeRecord): Promise<void> =>
+  release(context, intake, { failures: 0, due_at: intake.ends_at })
+
+/** Lets go of an intake after a step: the next is anyone's, as soon as may be. */
+const handOver = async (context: Context, intake: IntakeRecord): Promise<void> => {
+  if (needsCaller(intake)) return leave(context, intake)
+  await release(context, intake, { due_at: nowSeconds(context) })
+  await context.platform.queue.enqueue({ type: TASK, id: intake.id })
+}
+
+/** What follows from a step that failed. @param isTold whether someone hears of the error now */
+const afterFailure = async (
+  context: Context,
+  intake: IntakeRecord,
+  error: unknown,
+  isTold: boolean,
+): Promise<void> => {
+  const failures = intake.failures + 1
+  // Its credentials came with a request, or are not what they were: whoever asks again may bring them.
+  const isCallers = error instanceof ApiError && error.code === 'credentials_required'
+  if (isCallers || (needsCaller(intake) && isPassing(error))) await leave(context, intake)
+  else if (isPassing(error) && failures < MOST_FAILURES) {
+    const due_at = nowSeconds(context) + FIRST_DELAY * 2 ** intake.failures
+    await release(context, intake, { failures, due_at })
+  }
+  // Whoever points at a source that has changed begins with what it is then.
+  else if (isTold || !(error instanceof ApiError)) await settle(context, intake)
+  else await fail(context, intake, error)
 }
 
 /** One step, and what follows from its failure. @param isTold whether someone hears of the error now */
@@ -61,12 +82,7 @@ const attempt = async (hold: IntakeHold, isTold: boolean): ReturnType<typeof ste
     const latest = (await INTAKES.get(context.platform.store, hold.intake.id))?.value
     if (error instanceof LeaseLost || !latest || latest.lease?.holder !== hold.intake.lease?.holder)
       throw new LeaseLost()
-    const failures = latest.failures + 1
-    if (isPassing(error) && failures < MOST_FAILURES)
-      await putDown(context, latest, FIRST_DELAY * 2 ** latest.failures, failures)
-    // Whoever points at a source that has changed begins with what it is then.
-    else if (isTold || !(error instanceof ApiError)) await settle(context, latest)
-    else await fail(context, latest, error)
+    await afterFailure(context, latest, error, isTold)
     throw error
   }
 }
@@ -84,20 +100,18 @@ const carryOn = async (hold: IntakeHold, end: number): Promise<FileRecord | unde
     }
     intake = next.intake
     if (context.platform.clock.now() < end) continue
-    await putDown(context, intake, 0, 0)
+    await handOver(context, intake)
     return undefined
   }
 }
 
-const stillTaking = (
-  { uri, parts, part_bytes, bytes, state, has_query }: IntakeRecord,
-  param: string,
-): ApiError => {
+const stillTaking = (intake: IntakeRecord, param: string): ApiError => {
+  const { uri, parts, part_bytes, bytes, state } = intake
   const how =
     state === 'checking'
       ? 'it is being checked'
       : `${Math.min(parts * part_bytes, bytes)} of ${bytes} bytes have arrived`
-  const then = has_query ? 'Ask again, and it goes on' : 'It goes on: ask again'
+  const then = needsCaller(intake) ? 'Ask again, and it goes on' : 'It goes on: ask again'
   return new ApiError({
     status: 503,
     code: 'dataset_copying',
@@ -144,9 +158,6 @@ export const takeInParts = async (
   }
 }
 
-const reconnected = ({ connection }: IntakeRecord, context: Context): Promise<Connection | undefined> =>
-  connection === null ? Promise.resolve(undefined) : reconnect(context, connection.name, connection.account)
-
 const isDue = (context: Context) => (intake: IntakeRecord) =>
   intake.state !== 'failed' && intake.due_at !== null && intake.due_at <= nowSeconds(context)
 
@@ -155,19 +166,15 @@ export const continueIntake = async (context: Context, id: string): Promise<void
   const intake = await claim(context, id, crypto.randomUUID(), isDue(context))
   if (!intake) return
   if (intake.ends_at <= nowSeconds(context)) return void (await settle(context, intake))
-  if (intake.has_query) return release(context, intake, { due_at: intake.ends_at })
-  let job: Connection | undefined
-  try {
-    job = await reconnected(intake, context)
-  } catch (error) {
-    // Its credentials came with a request, or are not what they were: whoever asks again may bring them.
-    await release(context, intake, { due_at: intake.ends_at })
-    throw error
+  if (needsCaller(intake)) return leave(context, intake)
+  const { connection, uri, param } = intake
+  const open = async (from: number) => {
+    const job = connection ? await reconnect(context, connection.name, connection.account) : undefined
+    return openSource(context, uri, param, job, from)
   }
-  const open = (from: number) => openSource(context, intake.uri, intake.param, job, from)
   try {
     const next = await attempt({ context, intake, open, memory: {} }, false)
-    if ('intake' in next) await putDown(context, next.intake, 0, 0)
+    if ('intake' in next) await handOver(context, next.intake)
   } catch (error) {
     if (!(error instanceof LeaseLost || error instanceof SourceReplaced)) throw error
   }

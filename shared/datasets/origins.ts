@@ -14,7 +14,7 @@ import { createLineReader } from './lines.ts'
 import type { FileCopy, FileRecord, Segment } from './records.ts'
 
 /** An origin, and what of the file is not in it any more. */
-interface Candidate extends Omit<Origin, 'form'> {
+interface Candidate extends Omit<Origin, 'form' | 'bytes'> {
   /** Null: what a provider has made or was given by others; seen from its first line. */
   form: DatasetFormat | null
   losses: LineLoss[]
@@ -22,7 +22,7 @@ interface Candidate extends Omit<Origin, 'form'> {
 }
 
 /** An origin that was there a moment ago. */
-export interface FoundOrigin extends Candidate {
+export interface FoundOrigin extends Candidate, Pick<Origin, 'bytes'> {
   form: DatasetFormat
 }
 
@@ -32,11 +32,10 @@ const KEPT: readonly (DatasetFormat | null)[] = ['openai', 'openai_with_mark']
 const WHOLE = { losses: [], loss_count: 0 }
 
 /** What a provider made itself, or had before it was taken in: there the file is what it is. */
-const toNative = (file: FileRecord, { connection, account, native_id, format }: FileCopy): Candidate => ({
+const toNative = ({ connection, account, native_id, format }: FileCopy): Candidate => ({
   place: { connection, account, native_id },
   form: format,
   is_original: true,
-  bytes: file.bytes,
   ...WHOLE,
 })
 
@@ -56,7 +55,6 @@ const toCandidate = (copy: CopyRecord): Candidate[] => {
       place: { connection, account, native_id },
       form: format,
       is_original,
-      bytes: survey.bytes,
       losses: is_original ? [] : lostBefore(copy),
       loss_count: is_original ? 0 : survey.loss_count,
     },
@@ -82,7 +80,7 @@ const candidates = async (
     loss_count,
     Number(form !== wanted),
   ]
-  return [...file.copies.map(copy => toNative(file, copy)), ...copies]
+  return [...file.copies.map(toNative), ...copies]
     .filter(each => isReadable(each, wanted))
     .map((each, index) => ({ each, order: [...rank(each), index] }))
     .sort((a, b) => a.order.map((value, at) => value - (b.order[at] ?? 0)).find(by => by !== 0) ?? 0)
@@ -145,9 +143,13 @@ export const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array>
 
 type Place = NonNullable<Origin['place']>
 
-const isThere = async (context: Context, { connection, account, native_id }: Place): Promise<boolean> => {
+/** Bytes of what is there now; undefined: there is nothing. */
+const sizeAt = async (
+  context: Context,
+  { connection, account, native_id }: Place,
+): Promise<number | undefined> => {
   const { provider, channel } = await reconnect(context, connection, account)
-  return (await unlessMissing(provider.files.get(channel, native_id))) !== undefined
+  return (await unlessMissing(provider.files.get(channel, native_id)))?.bytes
 }
 
 /** @returns undefined where the place has it no more */
@@ -174,7 +176,7 @@ export const openOrigin = async (
   from: number,
 ): Promise<Opened | undefined> => {
   // No range begins at the end.
-  if (from > 0 && from >= bytes) return { body: new Blob([]).stream(), size: 0 }
+  if (bytes > 0 && from >= bytes) return { body: new Blob([]).stream(), size: 0 }
   return place === null ? openBucket(context, file, from) : openPlace(context, place, from)
 }
 
@@ -231,9 +233,11 @@ export const findOrigin = async (
   return firstOf(file, await candidates(context, file, wanted), async candidate => {
     const { place, form } = candidate
     if (place === null) return undefined
-    if (form !== null) return (await isThere(context, place)) ? { ...candidate, form } : undefined
+    const bytes = await sizeAt(context, place)
+    if (bytes === undefined) return undefined
+    if (form !== null) return { ...candidate, bytes, form }
     const opened = await openPlace(context, place, 0)
-    return opened && { ...candidate, form: await formSeen(opened.body) }
+    return opened && { ...candidate, bytes, form: await formSeen(opened.body) }
   })
 }
 
