@@ -85,6 +85,17 @@ const openNext = async ({ open, intake }: IntakeHold): Promise<ReadableStream<Ui
   throw new SourceReplaced()
 }
 
+/** Who was taken for dead may write a part when all is over: then it is nobody's. */
+const forgetPart = async (
+  { platform: { store, bucket } }: Context,
+  { id }: IntakeRecord,
+  key: string,
+): Promise<void> => {
+  if (await INTAKES.get(store, id)) return
+  const file = (await FILES.get(store, id))?.value
+  if (!file?.segments.some(segment => segment.key === key)) await bucket.delete(key)
+}
+
 const taking = async (hold: IntakeHold): Promise<IntakeRecord> => {
   const { context, memory } = hold
   const { bucket, chunks, clock } = context.platform
@@ -105,6 +116,9 @@ const taking = async (hold: IntakeHold): Promise<IntakeRecord> => {
       ...progress(context),
       parts,
       ...(isAll && { state: 'checking' as const }),
+    }).catch(async (error: unknown) => {
+      await forgetPart(context, intake, key)
+      throw error
     })
     taken += bytes
     if (isAll || taken >= stepBytes || clock.now() >= end) return intake

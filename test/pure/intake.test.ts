@@ -201,6 +201,36 @@ describe('a source larger than a step', () => {
     await isWhole(file, TEXT)
   })
 
+  it.each([
+    ['kept as it is', TEXT],
+    ['kept as canonical lines', `prompt,completion\n${'question,answer\n'.repeat(400)}`],
+  ])('leaves nothing when who was taken for dead wakes up: %s', async (_, text) => {
+    const { take, runOne, later, drain, platform, server, records } = await start({ waitSeconds: 0 })
+    server.text = text
+    await expect(take()).rejects.toMatchObject(COPYING)
+    const { put } = platform.bucket
+    const asleep = Promise.withResolvers<void>()
+    const awake = Promise.withResolvers<void>()
+    platform.bucket.put = async (key, bytes) => {
+      asleep.resolve()
+      const own = bytes.slice()
+      await awake.promise
+      await put(key, own)
+    }
+    const stale = runOne()
+    await asleep.promise
+    platform.bucket.put = put
+    await later(120)
+    await drain()
+    const file = await take()
+    const keys = () => [...platform.bucket.objects.keys()].sort()
+    expect(keys()).toEqual(file.segments.map(({ key }) => key))
+    awake.resolve()
+    await stale
+    expect(keys()).toEqual(file.segments.map(({ key }) => key))
+    expect(await records()).toEqual([])
+  })
+
   it.each([0, 350, 1150])('goes on where it broke off, after %d bytes more', async bytes => {
     const { take, isWhole, server, reads } = await start()
     server.breaks = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, bytes]
