@@ -174,7 +174,12 @@ const inspect = async (
   const report = validator?.finish()
   if (!report || validator?.isCanonical)
     return { ...asTheyAre, examples: report?.examples ?? null, sha256: sums.sha256.digest('hex') }
-  const { written } = await canonicalise(bucket, joined(platform, segments, 0), canonicalKey, {})
+  const { written } = await canonicalise(
+    bucket,
+    platform.chunks(joined(platform, segments, 0)),
+    canonicalKey,
+    {},
+  )
   if (!written) throw new Error('Lines that are not canonical have no canonical form.')
   return {
     segments: [written.segment],
