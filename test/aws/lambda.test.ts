@@ -8,7 +8,7 @@ import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accountVariables } from '../../sandbox/accounts.ts'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
-import { createFunction, runtimeName } from '../../sandbox/aws-platform/function.ts'
+import { createFunction, RUNTIME_NAME } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
 import { startSandbox } from '../../sandbox/server.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
@@ -29,7 +29,7 @@ afterAll(() => stack?.stop())
 const post = (url: string, body: string | Uint8Array<ArrayBuffer>, type: string) =>
   fetch(url, { method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': type }, body })
 
-describe(`a function under ${runtimeName()}`, () => {
+describe(`a function under ${RUNTIME_NAME}`, () => {
   it('is a cold start without a call of anything', async () => {
     const cold = await startAwsStack({
       sandbox: false,
