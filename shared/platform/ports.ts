@@ -52,6 +52,11 @@ export interface Store {
   putAll(records: StoreRecord[]): Promise<void>
   delete(kind: string, id: string): Promise<void>
   list(query: ListQuery): Promise<StoredRecord[]>
+  /**
+   * Removes what writes that did not come to their end have left behind, at most so much of it. A store whose writes leave nothing
+   * has no such method.
+   */
+  sweep?(limit: number): Promise<void>
 }
 
 export interface BucketObject {
