@@ -60,13 +60,22 @@ async function* piecesOf(body: ReadableStream<Uint8Array>, requestId: string): A
   }
 }
 
+/**
+ * CloudFront gives one answer to requests of the same URL that come at the same time, whoever sends them, unless an answer says that
+ * it is not to be stored.
+ * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html#request-custom-traffic-spikes
+ */
+const unstored = (headers: Headers): Headers => {
+  if (!headers.has('cache-control')) headers.set('cache-control', 'no-store')
+  return headers
+}
+
 const routed = app.fetch
 app.fetch = async request => {
-  const answered = await routed(request, { platform })
-  const { body, headers } = answered
-  return body === null
-    ? answered
-    : new Response(ReadableStream.from(piecesOf(body, headers.get('x-request-id') ?? '')), answered)
+  const { status, body, headers: own } = await routed(request, { platform })
+  const headers = unstored(new Headers(own))
+  const pieces = body && ReadableStream.from(piecesOf(body, headers.get('x-request-id') ?? ''))
+  return new Response(pieces, { status, headers })
 }
 const answer = streamHandle(app) as unknown as StreamingHandler
 

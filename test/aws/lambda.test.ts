@@ -85,6 +85,15 @@ describe(`a function under ${RUNTIME_NAME}`, () => {
     expect([bare.status, await bare.text()]).toEqual([413, expect.not.stringContaining('direct')])
   })
 
+  it.each([
+    ['an answer', '/v1/files', 200],
+    ['an error', '/v1/files/file-none', 404],
+  ])('never has %s stored, or given to another who asks at the same time', async (_, path, status) => {
+    const answer = await fetch(`${stack.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
+    await answer.arrayBuffer()
+  })
+
   it('answers a GET that brings a body as any other', async () => {
     const body = '{}'
     const asked = request(`${stack.bareUrl}/v1/files`, {
