@@ -50,6 +50,7 @@ export const createAwsPlatform = (
     ids: createIds(clock),
     fetch: fetchOutside,
     endsCallsWithRequest: false,
+    hearsClientsLeave: false,
     sizedBody,
     relay,
     chunks: plainChunks,

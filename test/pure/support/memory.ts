@@ -204,6 +204,7 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
     relay,
     chunks: plainChunks,
     endsCallsWithRequest: false,
+    hearsClientsLeave: true,
     defer: () => undefined,
   }
   return platform
