@@ -13,7 +13,14 @@ export { removeLeftovers } from './leftovers.ts'
 export type { FormHandlers } from './multipart.ts'
 export { type FileCopy, type FileRecord, toFileObject } from './records.ts'
 export * from './sources.ts'
-export { exampleWindow, PER_EXAMPLE, type TokenCounter, tokenCounterFor } from './tokens/index.ts'
+export {
+  errorOf,
+  exampleWindow,
+  guessOf,
+  PER_EXAMPLE,
+  type TokenCounter,
+  tokenCounterFor,
+} from './tokens/index.ts'
 export * from './upload.ts'
 export { sweepUploads } from './upload-life.ts'
 export { addPart } from './upload-parts.ts'
