@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
@@ -29,9 +30,13 @@ const ON_AWS_TOO = [
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000
 
+/** Half of what a test does is waiting for processes of its own: two at a time are right even for two cores. */
+const WORKERS = Math.max(2, availableParallelism() - 1)
+
 // biome-ignore lint/style/noDefaultExport: vitest reads its configuration from the default export
 export default defineConfig({
   test: {
+    maxWorkers: WORKERS,
     projects: [
       {
         // Pure tables, the sandbox, and unmodified clients against real processes.

@@ -76,7 +76,8 @@ const MODULE_TYPES: Record<string, Module['type']> = {
   tiktoken: 'Text',
 }
 
-function withPrelude(modules: Module[], main: string): Module[] {
+function withPrelude(modules: Module[]): Module[] {
+  const main = modules[0]?.path
   const entry = `import './bench-prelude.js'\nexport * from './${main}'\nexport { default } from './${main}'\n`
   return [
     { type: 'ESModule', path: 'bench-entry.js', contents: entry },
@@ -85,6 +86,7 @@ function withPrelude(modules: Module[], main: string): Module[] {
   ]
 }
 
+/** @returns the main module, then what it imports */
 async function bundle(main: string, how: Compatibility, out: string, readable: boolean): Promise<Module[]> {
   const files = join(out, 'files')
   const configPath = join(out, 'wrangler.json')
@@ -114,7 +116,8 @@ async function bundle(main: string, how: Compatibility, out: string, readable: b
     const isText = type === 'ESModule' || type === 'Text'
     modules.push({ type, path, contents: isText ? bytes.toString('utf8') : bytes })
   }
-  return withPrelude(modules, `${basename(main, '.ts')}.js`)
+  const isMain = ({ path }: Module) => path === `${basename(main, '.ts')}.js`
+  return modules.sort((a, b) => Number(isMain(b)) - Number(isMain(a)))
 }
 
 function gatewayCompatibility(): Compatibility {
@@ -134,9 +137,7 @@ export async function bundleWorker(
 ): Promise<{ modules: Module[]; compatibility: Compatibility }> {
   const compatibility = gatewayCompatibility()
   const out = join(scratch, `bundle-${basename(file, '.ts')}`)
-  const modules = await bundle(join(import.meta.dirname, file), compatibility, out, false)
-  // It fetches nothing: the prelude stays out.
-  return { modules: modules.slice(2), compatibility }
+  return { modules: await bundle(join(import.meta.dirname, file), compatibility, out, false), compatibility }
 }
 
 /**
@@ -153,9 +154,16 @@ export async function build(
   const bareEntry = join(import.meta.dirname, 'bare.ts')
   const bareOut = join(scratch, 'bundle-bare')
   if (standIn !== null) {
-    const bare = await bundle(bareEntry, DEFAULTS, bareOut, readable)
-    const floor = () =>
-      bundle(join(import.meta.dirname, 'floor.ts'), DEFAULTS, join(scratch, 'bundle-floor'), readable)
+    const bare = withPrelude(await bundle(bareEntry, DEFAULTS, bareOut, readable))
+    const floor = async () =>
+      withPrelude(
+        await bundle(
+          join(import.meta.dirname, 'floor.ts'),
+          DEFAULTS,
+          join(scratch, 'bundle-floor'),
+          readable,
+        ),
+      )
     return { bare, gateway: standIn === 'bare' ? bare : await floor(), standIn, compatibility: DEFAULTS }
   }
   const config = unstable_readConfig({ config: CONFIG })
@@ -165,5 +173,5 @@ export async function build(
     bundle(config.main, compatibility, join(scratch, 'bundle-gateway'), readable),
     bundle(bareEntry, compatibility, bareOut, readable),
   ])
-  return { bare, gateway, standIn, compatibility }
+  return { bare: withPrelude(bare), gateway: withPrelude(gateway), standIn, compatibility }
 }

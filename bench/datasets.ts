@@ -10,7 +10,15 @@ import { join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import type { Bed } from './boot.ts'
 import { bundleWorker } from './bundle.ts'
-import { remove, send, synthesize, uploadToGateway } from './files.ts'
+import {
+  PART_BYTES,
+  remove,
+  type Synthetic,
+  send,
+  synthesize,
+  uploadToBare,
+  uploadToGateway,
+} from './files.ts'
 import { spread } from './load.ts'
 import { watchMemory } from './memory.ts'
 import { childrenNamed, fineCpuSeconds } from './proc.ts'
@@ -20,13 +28,14 @@ import { requestBytes } from './wire.ts'
 const GOAL = 0.6
 const UPLOAD_GOAL = 0.85
 const UPLOAD_MB = 60
+const WARM_MB = 6
 const MEMORY_GOAL_MIB = 64
 const SECTION = 'datasets'
 const BESIDE = 'splitting lines and JSON.parse on the same bytes; of uploads: validation alone'
 
 interface Worker {
   pid: number
-  run(way: string, file: string, megabytes: number, isMade?: boolean): Promise<void>
+  run(way: string, file: string, megabytes: number): Promise<void>
   stop(): Promise<void>
 }
 
@@ -49,15 +58,20 @@ async function start(scratch: string): Promise<Worker> {
     }),
     resourcePersistencePath: folder,
   })
-  await miniflare.ready
+  try {
+    await miniflare.ready
+  } catch (error) {
+    // Otherwise the process would never end.
+    await miniflare.dispose()
+    throw error
+  }
   const url = await miniflare.unsafeGetDirectURL('datasets')
   const pid = childrenNamed('workerd').find(each => !before.includes(each))
   if (pid === undefined) throw new Error('there is no /proc to measure by')
   return {
     pid,
-    async run(way, file, megabytes, isMade = false) {
-      const query = `file=${file}&megabytes=${megabytes}${isMade ? '&made' : ''}`
-      const answer = await fetch(new URL(`/${way}?${query}`, url))
+    async run(way, file, megabytes) {
+      const answer = await fetch(new URL(`/${way}?file=${file}&megabytes=${megabytes}`, url))
       const text = await answer.text()
       if (!answer.ok)
         throw new Error(`${way} of ${file} was answered ${answer.status}: ${text.slice(0, 300)}`)
@@ -84,6 +98,7 @@ const CASES: readonly Case[] = [
     beside: 'plain',
     goal: { least: GOAL },
   },
+  { name: 'the least conversion to Gemini, nothing checked', way: 'least', file: 'jsonl', beside: 'plain' },
   {
     name: 'validate JSONL (floor in bites)',
     way: 'validate',
@@ -138,15 +153,17 @@ async function ways(worker: Worker, rounds: number): Promise<Row[]> {
   return rows
 }
 
-/** An upload that is validated beside validation alone, both over the wire; the storage's own work is not in it. */
-async function uploads(bed: Bed, rounds: number): Promise<Row> {
-  const { gateway } = bed
+/**
+ * An upload that is validated beside validation alone, which stores nothing, and beside validation and the bare Worker's put
+ * one after the other. All over the wire; the storage's own work is in none of them.
+ */
+async function uploads({ gateway, bare, pid }: Bed, rounds: number): Promise<Row[]> {
   const file = synthesize('fine-tune', UPLOAD_MB)
-  const spent = () => (bed.pid === null ? null : fineCpuSeconds(bed.pid)) ?? Number.NaN
-  const timed = async (work: () => Promise<unknown>) => {
+  const spent = () => (pid === null ? null : fineCpuSeconds(pid)) ?? Number.NaN
+  const seconds = async (work: () => Promise<unknown>) => {
     const from = spent()
     await work()
-    return file.bytes / 1e6 / (spent() - from)
+    return spent() - from
   }
   const head = requestBytes(
     'POST',
@@ -154,51 +171,103 @@ async function uploads(bed: Bed, rounds: number): Promise<Row> {
     { authorization: gateway.authorization, 'content-type': 'application/jsonl' },
     { length: file.bytes },
   )
-  const sides = { up: [] as number[], alone: [] as number[], ratio: [] as number[] }
+  const sides = { up: [] as number[], alone: [] as number[], both: [] as number[] }
+  const speed = (taken: number) => file.bytes / 1e6 / taken
   for (let round = -1; round < rounds; round++) {
-    const alone = await timed(() => send(gateway.port, head, file.pieces()))
+    const validated = await seconds(() => send(gateway.port, head, file.pieces()))
+    const stored = await seconds(() => uploadToBare(bare, `?parts=${PART_BYTES}`, file))
     let path = ''
-    const up = await timed(async () => {
+    const up = await seconds(async () => {
       path = await uploadToGateway(gateway, 'fine-tune', file)
     })
     await remove(gateway, path)
     if (round < 0) continue
-    sides.up.push(up)
-    sides.alone.push(alone)
-    sides.ratio.push(up / alone)
+    sides.up.push(speed(up))
+    sides.alone.push(speed(validated))
+    sides.both.push(speed(validated + stored))
   }
-  return {
+  const row = (beside: string, others: number[], goal?: Row['goal']): Row => ({
     section: SECTION,
     beside: BESIDE,
-    name: `upload ${UPLOAD_MB} MB, fine-tune (beside: validate)`,
+    name: `upload ${UPLOAD_MB} MB, fine-tune (beside: ${beside})`,
     unit: 'MB/s',
     gateway: spread(sides.up),
-    bare: spread(sides.alone),
+    bare: spread(others),
     by: 'ratio',
-    compared: spread(sides.ratio),
-    goal: { least: UPLOAD_GOAL },
-  }
+    compared: spread(sides.up.map((each, round) => each / (others[round] ?? Number.NaN))),
+    ...(goal && { goal }),
+  })
+  return [
+    row('validate', sides.alone, { least: UPLOAD_GOAL }),
+    row('validate, and the bare Worker’s put', sides.both),
+  ]
 }
 
-const LARGE: readonly (readonly [way: string, file: string])[] = [
-  ['gemini', 'jsonl'],
-  ['canonical', 'json'],
-  ['canonical', 'csv'],
+/** Examples of which no two are the same, all of one length: how long the whole is, is known before it is made. */
+const exampleOf = (i: number) => [
+  'Name the intent of the customer’s message.',
+  `My card ${String(i).padStart(9, '0')} was swallowed by the machine at the station, what do I do now?`,
+  'card_swallowed',
 ]
+const chatOf = (i: number) =>
+  JSON.stringify({
+    messages: exampleOf(i).map((content, which) => ({
+      role: ['system', 'user', 'assistant'][which],
+      content,
+    })),
+  })
 
-/** Each in a process of its own: memory that one has taken would hide another's growth. */
-async function memory(scratch: string, megabytes: number): Promise<Row[]> {
+/** What stands before the first record, a record, what stands between two, and at the end. */
+const LARGE: Record<string, { head: string; record: (i: number) => string; between: string; tail: string }> =
+  {
+    JSONL: { head: '', record: chatOf, between: '\n', tail: '\n' },
+    'an array': { head: '[', record: chatOf, between: ',\n', tail: ']' },
+    CSV: {
+      head: 'system,user,assistant\n',
+      record: i =>
+        exampleOf(i)
+          .map(cell => `"${cell}"`)
+          .join(','),
+      between: '\n',
+      tail: '\n',
+    },
+  }
+const RECORDS_A_PIECE = 4096
+
+const distinct = (name: string, megabytes: number): Pick<Synthetic, 'bytes' | 'pieces'> => {
+  const { head, record, between, tail } = LARGE[name] as (typeof LARGE)[string]
+  const size = (text: string) => Buffer.byteLength(text)
+  const count = Math.ceil((megabytes * 1e6) / size(record(0) + between))
+  const pieces = function* () {
+    yield Buffer.from(head)
+    for (let from = 0; from < count; from += RECORDS_A_PIECE) {
+      let text = ''
+      for (let i = from; i < Math.min(from + RECORDS_A_PIECE, count); i++)
+        text += record(i) + (i === count - 1 ? tail : between)
+      yield Buffer.from(text)
+    }
+  }
+  return { bytes: size(head) + count * size(record(0)) + (count - 1) * size(between) + size(tail), pieces }
+}
+
+/**
+ * Uploads that are validated, made canonical where they are no JSONL, and forwarded to the bucket. Each in a process of its
+ * own: memory that one has taken would hide another's growth.
+ */
+async function memory(boot: () => Promise<Bed>, megabytes: number): Promise<Row[]> {
   const rows: Row[] = []
-  for (const [way, file] of LARGE) {
-    const worker = await start(scratch)
+  for (const name of Object.keys(LARGE)) {
+    const { gateway, pid, stop } = await boot()
     try {
-      await worker.run(way, file, 6, true)
-      const { memory: figure } = await watchMemory(worker.pid, () => worker.run(way, file, megabytes, true))
+      const upload = async (size: number) =>
+        remove(gateway, await uploadToGateway(gateway, 'fine-tune', distinct(name, size)))
+      await upload(WARM_MB)
+      const { memory: figure } = await watchMemory(pid, () => upload(megabytes))
       const growth = spread([figure?.growth ?? Number.NaN])
       rows.push({
         section: SECTION,
         beside: BESIDE,
-        name: `${megabytes} MB of ${file}, validate + convert: memory growth`,
+        name: `${megabytes} MB of ${name}, no example twice, uploaded: memory growth`,
         unit: 'MiB',
         gateway: growth,
         bare: spread([Number.NaN]),
@@ -207,7 +276,7 @@ async function memory(scratch: string, megabytes: number): Promise<Row[]> {
         goal: { most: MEMORY_GOAL_MIB },
       })
     } finally {
-      await worker.stop()
+      await stop()
     }
   }
   return rows
@@ -219,6 +288,6 @@ export async function datasets(scratch: string, boot: () => Promise<Bed>, quick:
   const worker = await start(scratch)
   const rows = await ways(worker, rounds).finally(worker.stop)
   const bed = await boot()
-  rows.push(await uploads(bed, rounds).finally(bed.stop))
-  return [...rows, ...(await memory(scratch, quick ? 100 : 1000))]
+  rows.push(...(await uploads(bed, rounds).finally(bed.stop)))
+  return [...rows, ...(await memory(boot, quick ? 100 : 1000))]
 }

@@ -144,7 +144,11 @@ export async function remove(subject: Subject, path: string): Promise<void> {
   }
 }
 
-export async function uploadToGateway(subject: Subject, purpose: string, file: Synthetic): Promise<string> {
+export async function uploadToGateway(
+  subject: Subject,
+  purpose: string,
+  file: Pick<Synthetic, 'bytes' | 'pieces'>,
+): Promise<string> {
   const part = (headers: string) => `--${BOUNDARY}\r\ncontent-disposition: form-data; ${headers}\r\n\r\n`
   const before = Buffer.from(
     `${part('name="purpose"')}${purpose}\r\n${part('name="file"; filename="bench.jsonl"\r\ncontent-type: application/octet-stream')}`,

@@ -20,7 +20,7 @@ import { copies } from './copies.ts'
 import { datasets } from './datasets.ts'
 import { files } from './files.ts'
 import { childrenNamed } from './proc.ts'
-import { profile } from './profile.ts'
+import { PROFILED, profile } from './profile.ts'
 import { providers } from './providers.ts'
 import { json, type Row, table } from './report.ts'
 import { schedule } from './schedule.ts'
@@ -52,7 +52,7 @@ const HELP = `npm run bench -- [options]
   --json FILE      write the figures there too
   --self           the bare Worker against itself: how much is noise (chat, stream, cancel)
   --floor          the least possible gateway against the bare Worker: how much is the platform (chat)
-  --profile FILE   instead: a CPU profile of the gateway under chat (or --only stream) load
+  --profile FILE   instead: a CPU profile of the gateway under chat (or --only stream, or --only files: a validated upload)
 `
 
 function readOptions() {
@@ -157,8 +157,9 @@ async function main(options: ReturnType<typeof readOptions>): Promise<void> {
       return bed
     }
     if (options.profile !== undefined) {
-      const kind = options.only.includes('chat') ? 'chat' : 'stream'
-      process.stdout.write(`${await profile(await start({ inspector: true }), kind, options.profile)}\n`)
+      const bed = await start({ inspector: true })
+      const kind = options.only.find(name => name in PROFILED) as keyof typeof PROFILED
+      process.stdout.write(`${await profile(bed, () => PROFILED[kind](bed), options.profile)}\n`)
       return
     }
     const rows = await run(options, ground, start)

@@ -5,11 +5,13 @@
  */
 import { writeFile } from 'node:fs/promises'
 import type { Bed } from './boot.ts'
+import { synthesize, uploadToGateway } from './files.ts'
 import { chatRequest, pairs } from './load.ts'
 import { scriptText } from './upstream.ts'
 
 const SAMPLING_US = 200
 const SHOWN = 25
+const UPLOAD_MB = 60
 
 interface ProfileNode {
   id: number
@@ -88,27 +90,20 @@ function selfTimes(profile: CpuProfile): string {
 }
 
 /**
- * Profiles the gateway's isolate under one kind of load.
+ * Profiles the gateway's isolate while something is done, after a first round that is not watched.
  *
  * @param file where the profile goes; opens in any browser's developer tools
  * @returns the functions with the most time of their own
  */
-export async function profile(bed: Bed, kind: 'chat' | 'stream', file: string): Promise<string> {
+export async function profile(bed: Bed, work: () => Promise<unknown>, file: string): Promise<string> {
   if (bed.inspector === null) throw new Error('the bed was booted without an inspector')
-  const body = kind === 'chat' ? {} : { stream: true as const, user: scriptText({ n: 500 }) }
-  // Both sides get the load, but only the gateway's isolate is being watched.
-  const load = {
-    connections: 16,
-    milliseconds: 2000,
-    request: (subject: Bed['gateway']) => chatRequest(subject, body),
-  }
-  await pairs(bed, load, 1)
+  await work()
   const inspector = await Inspector.open(bed.inspector, 'core:user:gateway')
   try {
     await inspector.send('Profiler.enable')
     await inspector.send('Profiler.setSamplingInterval', { interval: SAMPLING_US })
     await inspector.send('Profiler.start')
-    await pairs(bed, load, 1)
+    await work()
     const { profile: taken } = (await inspector.send('Profiler.stop')) as { profile: CpuProfile }
     await writeFile(file, JSON.stringify(taken))
     return selfTimes(taken)
@@ -116,3 +111,17 @@ export async function profile(bed: Bed, kind: 'chat' | 'stream', file: string): 
     inspector.close()
   }
 }
+
+/** What a profile may be taken of. Both Workers get a completion's load, but only the gateway's isolate is watched. */
+export const PROFILED = {
+  chat: (bed: Bed) => completions(bed, {}),
+  stream: (bed: Bed) => completions(bed, { stream: true as const, user: scriptText({ n: 500 }) }),
+  files: ({ gateway }: Bed) => uploadToGateway(gateway, 'fine-tune', synthesize('fine-tune', UPLOAD_MB)),
+}
+
+const completions = (bed: Bed, body: object) =>
+  pairs(
+    bed,
+    { connections: 16, milliseconds: 2000, request: (subject: Bed['gateway']) => chatRequest(subject, body) },
+    1,
+  )

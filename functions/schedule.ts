@@ -26,6 +26,7 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   'old deliveries': removeOldDeliveries,
   'old messages': forgetHeard,
   'old answers': forgetAnswers,
+  'torn writes': async ({ platform }, limit) => platform.store.sweep?.(limit),
 }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */

@@ -8,7 +8,7 @@ import { collection } from '../platform/index.ts'
 /** A file counted by one counter, each example up to a window. */
 export interface CountRecord {
   file: string
-  /** `TokenCounter.name` */
+  /** Of the `TokenCounter` its own name and that of how it counts images, with a `+` between. */
   counter: string
   /** Tokens of one example that count; null: all. */
   window: number | null
@@ -16,8 +16,9 @@ export interface CountRecord {
   tokens: number
   /** Examples longer than the window. */
   truncated_examples: number
-  /** Images, whose tokens are a guess. */
   images: number
+  /** Images whose tokens are a guess, as their size is not known. */
+  images_guessed: number
   /** Bytes that were looked at: all of them, or the samples. */
   bytes_counted: number
   is_sampled: boolean

@@ -4,12 +4,15 @@
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
+import { badRequest } from '../openai/index.ts'
 import { COUNTS, type CountRecord, idOfCount } from './count-records.ts'
+import { exampleProblem } from './example.ts'
 import type { Example } from './formats/index.ts'
-import { createLineReader, LONGEST_LINE } from './lines.ts'
+import { createInput } from './input/index.ts'
+import { LONGEST_LINE } from './lines.ts'
 import { readExamples, readFile } from './origins.ts'
 import type { FileRecord } from './records.ts'
-import { exampleImages, exampleTokens, type TokenCounter } from './tokens/index.ts'
+import { exampleTokens, type TokenCounter } from './tokens/index.ts'
 
 interface Tally {
   bytes: number
@@ -17,28 +20,39 @@ interface Tally {
   tokens: number
   truncated: number
   images: number
+  guessed: number
 }
 
-const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0 }
+const EMPTY: Tally = { bytes: 0, examples: 0, tokens: 0, truncated: 0, images: 0, guessed: 0 }
 
-const exampleOf = (line: string): Example | undefined => {
-  try {
-    return JSON.parse(line) as Example
-  } catch {
-    // Half a line, at the edge of a sample.
-    return undefined
+/** Takes bytes of whole lines, in whoever's format; what is no example is not counted. */
+const createTallying = (counter: TokenCounter, window: number | null) => {
+  const tally = { ...EMPTY }
+  const input = createInput(
+    {},
+    {
+      onValue(value) {
+        if (exampleProblem(value)) return
+        const { tokens, images, guessed } = exampleTokens(counter, value as Example)
+        tally.examples++
+        tally.images += images
+        tally.guessed += guessed
+        tally.tokens += window === null ? tokens : Math.min(tokens, window)
+        if (window !== null && tokens > window) tally.truncated++
+      },
+      onProblem: () => undefined,
+    },
+  )
+  return {
+    write(bytes: Uint8Array) {
+      tally.bytes += bytes.length
+      input.write(bytes)
+    },
+    end(): Tally {
+      input.end()
+      return tally
+    },
   }
-}
-
-const tallyLine = (tally: Tally, line: string, counter: TokenCounter, window: number | null): void => {
-  if (line.trim() === '') return
-  const example = exampleOf(line)
-  if (!example) return
-  const tokens = exampleTokens(counter, example)
-  tally.examples++
-  tally.images += exampleImages(example)
-  tally.tokens += window === null ? tokens : Math.min(tokens, window)
-  if (window !== null && tokens > window) tally.truncated++
 }
 
 const countAll = async (
@@ -46,14 +60,9 @@ const countAll = async (
   counter: TokenCounter,
   window: number | null,
 ): Promise<Tally> => {
-  const tally = { ...EMPTY }
-  const reader = createLineReader(line => tallyLine(tally, line, counter, window))
-  for await (const chunk of body) {
-    tally.bytes += chunk.length
-    reader.write(chunk)
-  }
-  reader.end()
-  return tally
+  const tallying = createTallying(counter, window)
+  for await (const chunk of body) tallying.write(chunk)
+  return tallying.end()
 }
 
 /** Samples of a large file. */
@@ -87,9 +96,9 @@ const wholeLines = (bytes: Uint8Array, isStart: boolean): Uint8Array =>
   bytes.subarray(isStart ? 0 : bytes.indexOf(LINE_FEED) + 1, bytes.lastIndexOf(LINE_FEED) + 1)
 
 const tallySample = (bytes: Uint8Array, counter: TokenCounter, window: number | null): Tally => {
-  const tally = { ...EMPTY, bytes: bytes.length }
-  for (const line of new TextDecoder().decode(bytes).split('\n')) tallyLine(tally, line, counter, window)
-  return tally
+  const tallying = createTallying(counter, window)
+  tallying.write(bytes)
+  return tallying.end()
 }
 
 const sum = (tallies: readonly Tally[], of: (tally: Tally) => number) =>
@@ -115,6 +124,7 @@ export const extrapolate = (samples: readonly Tally[], bytes: number): Tally & {
     tokens,
     truncated: scaled(tally => tally.truncated),
     images: scaled(tally => tally.images),
+    guessed: scaled(tally => tally.guessed),
     error: good.length < 2 ? 1 : Math.max(0.01, relative),
   }
 }
@@ -149,7 +159,7 @@ export interface CountWish {
 
 /**
  * The tokens of a file, from an earlier count if it is as good as what the budget allows.
- * @throws {ApiError} when the bytes are gone or cannot be had
+ * @throws {ApiError} when the bytes are gone or cannot be had, or hold no example
  */
 export const countFile = async (
   context: Context,
@@ -158,7 +168,7 @@ export const countFile = async (
   { window, budget }: CountWish,
 ): Promise<CountRecord> => {
   const { store } = context.platform
-  const key = { file: file.id, counter: counter.name, window }
+  const key = { file: file.id, counter: `${counter.name}+${counter.images.name}`, window }
   const known = (await COUNTS.get(store, idOfCount(key)))?.value
   const isSampled = file.bytes > budget
   // Samples end where lines do: about as many bytes are as good as the same.
@@ -167,12 +177,15 @@ export const countFile = async (
   const found = isSampled
     ? await sampleFile(context, file, counter, window, budget)
     : { ...(await countAll(await readExamples(context, file), counter, window)), error: 0 }
+  if (found.examples === 0)
+    throw badRequest('training_file', 'The file holds no training example.', 'invalid_dataset')
   const count: CountRecord = {
     ...key,
     examples: file.examples ?? found.examples,
     tokens: found.tokens,
     truncated_examples: found.truncated,
     images: found.images,
+    images_guessed: found.guessed,
     bytes_counted: found.bytes,
     is_sampled: isSampled,
     sampling_error: found.error,

@@ -52,7 +52,10 @@ const toolCallsProblem = (calls: unknown, role: unknown): ExampleProblem | undef
   return undefined
 }
 
-const isContentPart = (part: unknown) => isObject(part) && typeof part.type === 'string'
+const isContentPart = (part: unknown) =>
+  isObject(part) &&
+  typeof part.type === 'string' &&
+  (typeof part.text === 'string' || (part.text == null && part.type !== 'text'))
 const isContentParts = (content: unknown) =>
   Array.isArray(content) && content.length > 0 && content.every(isContentPart)
 
@@ -69,6 +72,9 @@ const messageProblem = (message: unknown): ExampleProblem | undefined => {
     if (!(mayBeEmpty && content == null))
       return problem('content', 'invalid_content', 'must be a string or a list of content parts')
   }
+  for (const field of ['name', 'refusal'] as const)
+    if (message[field] != null && typeof message[field] !== 'string')
+      return problem(field, 'invalid_messages', 'must be a string')
   if (role === 'tool' && typeof message.tool_call_id !== 'string')
     return problem('tool_call_id', 'invalid_tool_call_id', 'must be a string')
   if (weight !== undefined && !(role === 'assistant' && (weight === 0 || weight === 1))) {

@@ -16,7 +16,14 @@ export { readFile } from './origins.ts'
 export { type FileCopy, type FileRecord, toFileObject } from './records.ts'
 export { isSource } from './sources.ts'
 export { takeIn } from './take-in.ts'
-export { exampleWindow, PER_EXAMPLE, type TokenCounter, tokenCounterFor } from './tokens/index.ts'
+export {
+  errorOf,
+  exampleWindow,
+  guessOf,
+  PER_EXAMPLE,
+  type TokenCounter,
+  tokenCounterFor,
+} from './tokens/index.ts'
 export * from './upload.ts'
 export { sweepUploads } from './upload-life.ts'
 export { addPart } from './upload-parts.ts'

@@ -15,8 +15,10 @@ import { exampleProblem, ROLES } from './example.ts'
 import { createFingerprints, type Fingerprints, fingerprint } from './fingerprints.ts'
 import { type Example, FORMATS, isPreference, type Message } from './formats/index.ts'
 import { createInput, type InputProblem, within } from './input/index.ts'
-import { type ExampleRule, FACTS, factsOf, type MessageRule, RULES } from './rules.ts'
+import { type ExampleRule, FACTS, factsOf, type MessageRule } from './rule.ts'
+import { RULES } from './rules.ts'
 import { ANYONE, type Target } from './target.ts'
+import { type ExampleTokens, errorOf, type TokenCounter } from './tokens/index.ts'
 
 /** OpenAI trains on no fewer. */
 export const FEWEST_EXAMPLES = 10
@@ -25,19 +27,10 @@ export const MOST_PROBLEMS = 100
 /** The longest examples that a summary names. */
 const MOST_LONGEST = 5
 
-/** Counts tokens as a model does, or about so. */
-export interface TokenCounter {
-  name: string
-  /** Whether it is the model's own tokenizer. */
-  exact: boolean
-  /** The error to expect, as a part of the count. */
-  error: number
-  count(text: string): number
-}
 export interface Counting {
   counter: TokenCounter
   /** Tokens of an example with all that a provider adds around its texts. */
-  exampleTokens(counter: TokenCounter, example: Example): number
+  exampleTokens(counter: TokenCounter, example: Example): ExampleTokens
 }
 
 export interface InspectorOptions {
@@ -106,6 +99,8 @@ export const createInspector = ({
   const fingerprints = createFingerprints()
   const characters = createTally()
   const tokens = createTally()
+  /** Images whose tokens are a guess. */
+  let guessed = 0
   const roles = new Uint32Array(ROLES.length)
   const kinds = { chat: 0, preference: 0 }
   let longest: DatasetSummary['longest'] = []
@@ -172,10 +167,12 @@ export const createInspector = ({
     walk(example.non_preferred_output, 'non_preferred_output')
   }
 
-  const checkTokens = (count: number) => {
+  const checkTokens = (found: ExampleTokens) => {
     const limit = target.limits.tokens
+    const { tokens: count } = found
     if (!limit || !counting || count <= limit.most) return
-    const { name, error } = counting.counter
+    const { name } = counting.counter
+    const error = errorOf(counting.counter, found)
     const isCertain = count * (1 - error) > limit.most
     const about = error === 0 ? '' : `about `
     const fate = limit.isCut ? 'the provider cuts the rest off' : 'the provider refuses it'
@@ -192,9 +189,11 @@ export const createInspector = ({
     characters.add(length)
     let tokenCount: number | null = null
     if (counting) {
-      tokenCount = counting.exampleTokens(counting.counter, example)
+      const found = counting.exampleTokens(counting.counter, example)
+      tokenCount = found.tokens
+      guessed += found.guessed
       tokens.add(tokenCount)
-      checkTokens(tokenCount)
+      checkTokens(found)
     }
     const size = tokenCount ?? length
     if (size <= long && longest.length === MOST_LONGEST) return
@@ -307,8 +306,8 @@ export const createInspector = ({
               ? {
                   ...counted,
                   counter: counting.counter.name,
-                  exact: counting.counter.exact,
-                  error: counting.counter.error,
+                  exact: counting.counter.exact && guessed === 0,
+                  error: errorOf(counting.counter, { tokens: counted.total, guessed }),
                 }
               : null,
           longest,

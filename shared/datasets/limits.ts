@@ -9,6 +9,10 @@ export interface Limits {
   tokens?: { most: number; isCut: boolean }
   /** Images of one example. */
   images?: number
+  /** Bytes of one image. */
+  imageBytes?: number
+  /** The only models that are trained on images, as the capability table names them. */
+  imageModels?: readonly string[]
   /** Examples of a training file. */
   examples?: { least?: number; most?: number }
 }
@@ -22,16 +26,23 @@ interface Row extends Omit<Limits, 'tokens'> {
 
 const BEDROCK = 'https://docs.aws.amazon.com/bedrock/latest/userguide/model-customization-prepare.html'
 
-/** The first that fits counts. As of 2026-11-20. */
+/** What is said in MB is read generously: what is beyond is too large either way. */
+const MB = 1024 * 1024
+
+/** The first that fits counts. As of 2026-11-20, images as of 2026-11-26. */
 export const LIMITS: readonly Row[] = [
   {
     provider: 'openai',
     images: 10,
+    imageBytes: 10 * MB,
+    imageModels: ['gpt-4o-2024-08-06'],
     source: 'https://developers.openai.com/api/docs/guides/vision-fine-tuning',
   },
   {
     provider: 'azure',
     images: 64,
+    imageBytes: 10 * MB,
+    imageModels: ['gpt-4o-2024-08-06', 'gpt-4.1-2025-04-14'],
     source: 'https://learn.microsoft.com/azure/foundry/openai/how-to/fine-tuning-vision',
   },
   {

@@ -5,6 +5,7 @@
  */
 import type { ChunkReader } from '../platform/index.ts'
 import { convertLine, type LineLoss, MARK, unreadable } from './convert.ts'
+import { createEncoder } from './encode.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
 
@@ -32,25 +33,9 @@ export interface Cut {
   losses: LineLoss[]
 }
 
-const encoder = new TextEncoder()
 const LINE_FEED = 0x0a
 /** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
 const BITE = 16 * 1024
-/** UTF-8 has no more for one unit of a text. */
-const MOST_BYTES = 3
-/** Memory kept for texts: a dataset of very long lines is not the rule. */
-const MOST_KEPT = 1024 * 1024
-
-/** Turns texts into bytes, which are good until the next text: always in the same memory, so that a long dataset leaves no garbage. */
-const createEncoder = () => {
-  let memory = new Uint8Array(4 * BITE)
-  return (text: string): Uint8Array => {
-    const most = text.length * MOST_BYTES
-    if (most > MOST_KEPT) return encoder.encode(text)
-    if (most > memory.length) memory = new Uint8Array(most)
-    return memory.subarray(0, encoder.encodeInto(text, memory).written)
-  }
-}
 
 /**
  * The parts of a dataset from one on. The last may be shorter, and is empty where nothing but losses comes after the one before.

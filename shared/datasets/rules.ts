@@ -3,60 +3,25 @@
  * What the conversion into a provider's format finds is not repeated here.
  * @module
  */
-import type { ProblemCode, Severity } from '../openai/index.ts'
+import type { Severity } from '../openai/index.ts'
 import {
   type ChatExample,
   type Example,
-  FORMATS,
   isObject,
   isPreference,
   type Message,
   type PreferenceExample,
 } from './formats/index.ts'
+import { IMAGE_RULES, imagesIn } from './image-rules.ts'
+import { chatOf, chatPath, type ExampleRule, errorFor, isKept, type MessageRule, type Tell } from './rule.ts'
 import type { Target } from './target.ts'
 
-/** @param path in the example */
-type Tell = (path: string, message: string) => void
-
-/** What an example must hold for a rule to have anything to look at: most examples are plain. */
-export const FACTS = { tools: 1, parts: 2, weights: 4, preference: 8, any: 16 } as const
-
-export const factsOf = ({ role, content, tool_calls: calls, weight }: Message): number =>
-  FACTS.any |
-  (calls !== undefined || role === 'tool' ? FACTS.tools : 0) |
-  (Array.isArray(content) ? FACTS.parts : 0) |
-  (weight !== undefined ? FACTS.weights : 0)
-
-interface Common {
-  code: ProblemCode
-  /** Undefined: the target has no such rule, or its format's converter has it. */
-  severity(target: Target): Severity | undefined
-  needs?: keyof typeof FACTS
-}
-export interface ExampleRule extends Common {
-  find(example: Example, tell: Tell, target: Target): void
-}
-/** Of each message, wherever it stands. */
-export interface MessageRule extends Common {
-  /** @param tell takes the path within the message, e.g. `.content` */
-  findIn(message: Message, tell: Tell): void
-}
 type Rule = ExampleRule
 const always =
   (severity: Severity): Rule['severity'] =>
   () =>
     severity
-/** For whom lines stay in OpenAI's format. */
-const isKept = ({ format }: Target) => FORMATS[format].convert === undefined
 const whereKept: Rule['severity'] = target => (isKept(target) ? 'warning' : undefined)
-/** An error for these providers, a warning as long as none is named. */
-const errorFor =
-  (...providers: string[]): Rule['severity'] =>
-  ({ provider }) =>
-    provider === null ? 'warning' : providers.includes(provider) ? 'error' : undefined
-
-const chatOf = (example: Example): ChatExample => (isPreference(example) ? example.input : example)
-const chatPath = (example: Example) => (isPreference(example) ? 'input.messages' : 'messages')
 
 const onChats =
   (find: (chat: ChatExample, tell: Tell, target: Target) => void): Rule['find'] =>
@@ -148,28 +113,6 @@ const answerForm = (output: Message[], path: string, tell: Tell) => {
   if (output.some(({ tool_calls: calls }) => calls)) tell(path, 'must be text, without tool calls')
 }
 
-/** An image as OpenAI has it, by address or by value. */
-const DATA_URL = /^data:([\w.+-]+\/[\w.+-]+);base64,/
-const IMAGE_TYPES = ['image/jpeg', 'image/png', 'image/webp']
-
-const imagesIn = (messages: Message[], path: string) =>
-  messages.flatMap(({ content, role }, index) =>
-    Array.isArray(content)
-      ? content.flatMap((part, at) =>
-          part.type === 'image_url'
-            ? [{ role, url: part.image_url?.url as unknown, path: `${path}[${index}].content[${at}]` }]
-            : [],
-        )
-      : [],
-  )
-type Image = ReturnType<typeof imagesIn>[number]
-
-const onImages =
-  (find: (image: Image, tell: Tell, target: Target) => void): Rule['find'] =>
-  (example, tell, target) => {
-    for (const image of imagesIn(chatOf(example).messages, chatPath(example))) find(image, tell, target)
-  }
-
 const METHOD_KINDS = { supervised: false, dpo: true, reinforcement: false } as const
 
 export const RULES: readonly (ExampleRule | MessageRule)[] = [
@@ -247,6 +190,7 @@ export const RULES: readonly (ExampleRule | MessageRule)[] = [
       answerForm(example.non_preferred_output, 'non_preferred_output', tell)
       if (example.input.messages.at(-1)?.role === 'assistant')
         tell('input.messages', 'must not end with an assistant message: that is the answer')
+      for (const { path } of imagesIn(example)) tell(path, 'is an image: preferences are of text alone')
     }),
   },
   {
@@ -258,43 +202,7 @@ export const RULES: readonly (ExampleRule | MessageRule)[] = [
         tell('non_preferred_output', 'is the same as the preferred one')
     }),
   },
-  {
-    code: 'too_many_images',
-    severity: ({ limits }) => (limits.images === undefined ? undefined : 'error'),
-    needs: 'parts',
-    find(example, tell, { limits: { images } }) {
-      const count = imagesIn(chatOf(example).messages, '').length
-      if (images !== undefined && count > images)
-        tell(chatPath(example), `hold ${count} images; ${images} are the most`)
-    },
-  },
-  {
-    code: 'image_type',
-    severity: errorFor('openai', 'azure'),
-    needs: 'parts',
-    find: onImages(({ url, path }, tell) => {
-      const type = typeof url === 'string' ? DATA_URL.exec(url)?.[1] : undefined
-      if (type !== undefined && !IMAGE_TYPES.includes(type))
-        tell(path, `must be one of ${IMAGE_TYPES.join(', ')}`)
-    }),
-  },
-  {
-    code: 'image_address',
-    severity: errorFor('openai', 'azure'),
-    needs: 'parts',
-    find: onImages(({ url, path }, tell) => {
-      if (typeof url !== 'string' || (!/^https?:\/\//.test(url) && !DATA_URL.test(url)))
-        tell(path, 'must be at an http address or in a base64 data URL')
-    }),
-  },
-  {
-    code: 'image_role',
-    severity: errorFor('openai', 'azure'),
-    needs: 'parts',
-    find: onImages(({ role, path }, tell) => {
-      if (role !== 'user') tell(path, 'belongs to user messages only')
-    }),
-  },
+  ...IMAGE_RULES,
   {
     code: 'special_token',
     severity: always('warning'),

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { Context } from '../context.ts'
 import { badRequest } from '../openai/index.ts'
+import type { ChunkReader } from '../platform/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
 import { joined } from './origins.ts'
 import type { FileRecord, Segment } from './records.ts'
@@ -24,15 +25,13 @@ export interface CheckWish {
 }
 
 /** Calls along while a body is read. */
-const watched = (body: ReadableStream<Uint8Array>, alive: () => Promise<void>): ReadableStream<Uint8Array> =>
-  body.pipeThrough(
-    new TransformStream({
-      async transform(chunk, controller) {
-        await alive()
-        controller.enqueue(chunk)
-      },
-    }),
-  )
+const watched = (source: ChunkReader, alive: () => Promise<void>): ChunkReader => ({
+  async next(spent) {
+    await alive()
+    return source.next(spent)
+  },
+  cancel: () => source.cancel(),
+})
 
 /**
  * Reads the objects once, one after the other, if there is anything to be learned from it: whether they are a dataset, and
@@ -52,12 +51,11 @@ export const checkStored = async (
   for (const { key, bytes } of segments) {
     const object = await bucket.get(key)
     if (object?.size !== bytes) throw new Error('A part of the file is not in the bucket.')
-    const source = chunks(object.body)
+    const source = watched(chunks(object.body), alive)
     for (let chunk = await source.next(); chunk; chunk = await source.next(chunk)) {
       validator?.write(chunk)
       if (md5 !== undefined) sums.md5.update(chunk)
       sums.sha256.update(chunk)
-      await alive()
     }
   }
   if (md5 !== undefined && sums.md5.digest('hex') !== md5.toLowerCase())
@@ -68,8 +66,8 @@ export const checkStored = async (
   const report = validator?.finish()
   if (!report || validator?.isCanonical)
     return { ...asTheyAre, examples: report?.examples ?? null, sha256: sums.sha256.digest('hex') }
-  const body = watched(joined(platform, segments, 0), alive)
-  const { written } = await canonicalise(bucket, body, canonicalKey, {})
+  const source = watched(chunks(joined(platform, segments, 0)), alive)
+  const { written } = await canonicalise(bucket, source, canonicalKey, {})
   if (!written) throw new Error('Lines that are not canonical have no canonical form.')
   return {
     segments: [written.segment],

@@ -10,7 +10,7 @@ const PART_BYTES = 5 * 1024 * 1024
 export interface BucketWriter {
   /** Bytes taken so far. */
   readonly size: number
-  /** Takes the bytes (they may be reused afterwards); waits when a full part is still on its way. */
+  /** Takes the bytes (they may be reused afterwards); waits when a part is full while the one before is on its way. */
   write(chunk: Uint8Array): Promise<void>
   /** Makes the object visible. Small ones are written in one piece. */
   commit(): Promise<void>
@@ -20,6 +20,9 @@ export interface BucketWriter {
 
 export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_BYTES): BucketWriter => {
   let part = new Uint8Array(0)
+  /** The memory of the part on its way: one is filled while the other is sent. */
+  let sent = new Uint8Array(0)
+  let sending: Promise<void> = Promise.resolve()
   let filled = 0
   let size = 0
   let parts = 0
@@ -28,7 +31,11 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
 
   const sendPart = async () => {
     upload ??= await bucket.startMultipart(key)
-    await upload.part(++parts, part.subarray(0, filled))
+    await sending
+    sending = upload.part(++parts, part.subarray(0, filled))
+    // Its failure is told by whoever waits for it next.
+    sending.catch(() => undefined)
+    ;[part, sent] = [sent.length === 0 ? new Uint8Array(partBytes) : sent, part]
     filled = 0
   }
 
@@ -41,7 +48,7 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
       for (let rest = chunk; rest.length > 0; ) {
         // The first part grows as needed, so that many small files do not cost a full part's memory each.
         if (part.length < partBytes && filled + rest.length > part.length) {
-          const grown = new Uint8Array(Math.min(partBytes, Math.max(part.length * 2, filled + rest.length)))
+          const grown = new Uint8Array(Math.min(partBytes, Math.max(part.length * 4, filled + rest.length)))
           grown.set(part.subarray(0, filled))
           part = grown
         }
@@ -56,13 +63,16 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
       if (!upload) await bucket.put(key, part.subarray(0, filled))
       else {
         if (filled > 0) await sendPart()
+        await sending
         await upload.complete()
       }
       isCommitted = true
     },
     async abort() {
-      if (isCommitted) await bucket.delete(key)
-      else await upload?.abort()
+      if (isCommitted) return bucket.delete(key)
+      // A part that arrives after the upload's end would stay.
+      await sending.catch(() => undefined)
+      await upload?.abort()
     },
   }
 }

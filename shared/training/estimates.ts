@@ -6,7 +6,9 @@ import type { Context } from '../context.ts'
 import {
   type CountRecord,
   countFile,
+  errorOf,
   exampleWindow,
+  guessOf,
   PER_EXAMPLE,
   type TokenCounter,
   tokenCounterFor,
@@ -71,8 +73,8 @@ const inputOf = (request: JobRequest, draft: Draft, { counter, count }: Counted)
     dataset: {
       tokens: count.tokens,
       counter: counter.name,
-      exact: counter.exact && !count.is_sampled && count.images === 0,
-      error: counter.error + count.sampling_error,
+      exact: counter.exact && !count.is_sampled && count.images_guessed === 0,
+      error: errorOf(counter, { tokens: count.tokens, guessed: count.images_guessed }) + count.sampling_error,
       framing: counter.exact ? PER_EXAMPLE * count.examples : 0,
     },
     epochs: requestedEpochs(request, draft),
@@ -110,7 +112,10 @@ export const expectedUsd = (estimate: JobEstimate | { missing: string } | undefi
 const percent = (share: number) => `${Math.round(share * 100)} %`
 
 /** What the figures rest on, in sentences. */
-const assumptionsOf = ({ method, validation, training }: Draft, { counter, count }: Counted): string[] => [
+const assumptionsOf = (
+  { method, validation, training }: Draft,
+  { counter, counter: { images }, count }: Counted,
+): string[] => [
   counter.exact
     ? `Texts are counted with ${counter.name}, as the model reads them; how OpenAI frames an example is not published and is counted as in its cookbook, without its ${PER_EXAMPLE} tokens for each example in the low figure.`
     : `Tokens are approximated from the kinds of characters (${counter.name}), within ${percent(counter.error)}.`,
@@ -124,8 +129,11 @@ const assumptionsOf = ({ method, validation, training }: Draft, { counter, count
         `${count.truncated_examples} examples are longer than ${count.window} tokens, and count as that many: some providers cut them off, others refuse them.`,
       ]
     : []),
-  ...(count.images > 0
-    ? [`${count.images} images are taken for 765 tokens each; one may have from 85 to 1,445.`]
+  ...(count.images > 0 ? [`${count.images} images are counted ${images.words}.`] : []),
+  ...(count.images_guessed > 0
+    ? [
+        `What ${count.images_guessed} of them have is not known: each is taken for ${guessOf(images)} tokens, and may have from ${images.least} to ${images.most}.`,
+      ]
     : []),
   ...(method.type === 'dpo' ? ['Of a preference both answers are trained on.'] : []),
   ...(validation ? ['The validation file is not in the price.'] : []),

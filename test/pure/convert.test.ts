@@ -452,15 +452,15 @@ describe('what cannot be trained on is left out, and told', () => {
   it.each(['User:', 'Bot:', 'Assistant:', 'System:', '<image>', '<video>', '[EOS]'])(
     'nova: a text that holds the reserved %s, wherever it stands',
     word => {
-      for (const example of [
-        chat(system(`x ${word}`), user('a'), assistant('b')),
-        chat(user(`${word} a`), assistant('b')),
-        chat(user('a'), assistant(word)),
-      ]) {
+      for (const [path, example] of [
+        ['messages[0].content', chat(system(`x ${word}`), user('a'), assistant('b'))],
+        ['messages[0].content', chat(user(`${word} a`), assistant('b'))],
+        ['messages[1].content', chat(user('a'), assistant(word))],
+      ] as const) {
         const { line, losses } = converted('nova', example)
         expect(line).toBeUndefined()
         expect(losses).toEqual([
-          { path: 'messages', message: expect.stringContaining(`'${word}'`), code: 'reserved_string' },
+          { path, message: expect.stringContaining(`'${word}'`), code: 'reserved_string' },
         ])
         // The other formats have no such words.
         expect(converted('claude', example).lost).toEqual([])

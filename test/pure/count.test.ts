@@ -3,10 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { extrapolate } from '../../shared/datasets/count.ts'
 import { countFile, deleteFile, type FileRecord, type TokenCounter } from '../../shared/datasets/index.ts'
 import { FILES } from '../../shared/datasets/records.ts'
+import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
 import { utf8 } from './support/bytes.ts'
 import { type Bench, startBench } from './support/context.ts'
 
-const letters: TokenCounter = { name: 'letters', exact: true, error: 0, count: text => text.length }
+const letters: TokenCounter = {
+  name: 'letters',
+  exact: true,
+  error: 0,
+  count: text => text.length,
+  images: imageRuleOf('gpt-4o'),
+}
 /** What `letters` makes of a line's frame: the example, the message, its role. */
 const FRAME = 3 + 3 + 'user'.length
 
@@ -67,12 +74,46 @@ describe('a file', () => {
     const lines = uneven(50)
     const file = await store(here, `\uFEFF${lines.join('\r\n')}${end}`, { sizes: [7, 1000] })
     expect(await countFile(here.context, file, letters, WHOLE)).toMatchObject({
-      counter: 'letters',
+      counter: 'letters+tiles-85-170',
       examples: 50,
       tokens: tokensOf(lines),
       is_sampled: false,
       sampling_error: 0,
       bytes_counted: file.bytes,
+    })
+  })
+
+  it('is counted as what it holds, where a provider has it in lines of its own', async () => {
+    const here = bench()
+    const part = (text: string) => ({ parts: [{ text }] })
+    const gemini = {
+      contents: [
+        { role: 'user', ...part('hello') },
+        { role: 'model', ...part('hi') },
+      ],
+    }
+    const file = await store(here, `${JSON.stringify(gemini)}\n`.repeat(3))
+    const tokens = 3 * (3 + 3 + 'user'.length + 'hello'.length + 3 + 'assistant'.length + 'hi'.length)
+    expect(await countFile(here.context, file, letters, WHOLE)).toMatchObject({ examples: 3, tokens })
+  })
+
+  it('is counted without what is no example', async () => {
+    const here = bench()
+    const lines = [line('a'), '{}', 'x', '7', '{"messages":[{"role":"user","content":[null]}]}', line('b')]
+    const file = await store(here, lines.join('\n'))
+    expect(await countFile(here.context, file, letters, WHOLE)).toMatchObject({
+      examples: 2,
+      tokens: tokensOf([line('a'), line('b')]),
+    })
+  })
+
+  it('is refused where it holds none: that is not nothing', async () => {
+    const here = bench()
+    const file = await store(here, '{}\n{}\n')
+    await expect(countFile(here.context, file, letters, WHOLE)).rejects.toMatchObject({
+      status: 400,
+      code: 'invalid_dataset',
+      param: 'training_file',
     })
   })
 
@@ -147,7 +188,7 @@ describe('a file beyond the budget', () => {
   })
 
   it('is wholly uncertain with less than two samples', () => {
-    const sample = { bytes: 100, examples: 1, tokens: 50, truncated: 0, images: 0 }
+    const sample = { bytes: 100, examples: 1, tokens: 50, truncated: 0, images: 0, guessed: 0 }
     expect(extrapolate([sample], 1000)).toMatchObject({ tokens: 500, examples: 10, error: 1 })
     expect(extrapolate([sample, sample], 1000)).toMatchObject({ tokens: 500, error: 0.01 })
     expect(extrapolate([], 1000)).toMatchObject({ tokens: 0, error: 1 })

@@ -37,6 +37,7 @@ const GOOD: Record<string, unknown> = {
     ],
     functions: [{ name: 'weather' }],
   },
+  'no name': chat({ ...user, name: null }, { role: 'assistant', content: 'hi' }),
   'a refusal': chat(user, { role: 'assistant', content: null, refusal: 'No.' }),
   'images (Portkey 3)': chat(
     {
@@ -86,6 +87,18 @@ const BAD: [string, unknown, string][] = [
   ['content without parts', chat({ role: 'user', content: [] }), 'messages[0].content'],
   ['a part that is a string', chat({ role: 'user', content: ['hi'] }), 'messages[0].content'],
   ['a part without a type', chat({ role: 'user', content: [{ text: 'hi' }] }), 'messages[0].content'],
+  ['a text without text', chat({ role: 'user', content: [{ type: 'text' }] }), 'messages[0].content'],
+  [
+    'a text of an object',
+    chat({ role: 'user', content: [{ type: 'text', text: {} }] }),
+    'messages[0].content',
+  ],
+  ['a name that is a number', chat({ role: 'user', content: 'hi', name: 7 }), 'messages[0].name'],
+  [
+    'a refusal that is an object',
+    chat(user, { role: 'assistant', content: null, refusal: {}, tool_calls: [call] }),
+    'messages[1].refusal',
+  ],
   ['an assistant that says nothing', chat(user, { role: 'assistant', content: null }), 'messages[1].content'],
   ['an assistant without content', chat(user, { role: 'assistant' }), 'messages[1].content'],
   [

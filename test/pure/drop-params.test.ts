@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { type Example, FORMATS } from '../../shared/datasets/formats/index.ts'
-import { copiesOf, countFile, findFile, readFile, uploadFile } from '../../shared/datasets/index.ts'
+import {
+  copiesOf,
+  countFile,
+  findFile,
+  readFile,
+  tokenCounterFor,
+  uploadFile,
+} from '../../shared/datasets/index.ts'
 import { FILES } from '../../shared/datasets/records.ts'
 import { check, type JobRequest, jobRequest } from '../../shared/openai/index.ts'
 import type { DatasetFormat } from '../../shared/providers/index.ts'
@@ -240,7 +247,7 @@ describe('a dataset of which our bucket has nothing any more', () => {
   it('is counted by what its copy says', async () => {
     const { context, training_file } = await begin(PLAIN, 'gemini')
     const file = await findFile(context, OWNER, training_file)
-    const counter = { name: 'letters', exact: true, error: 0, count: (text: string) => text.length }
+    const counter = await tokenCounterFor('openai', 'gpt-4o')
     const count = await countFile(context, { ...file, examples: null }, counter, {
       window: null,
       budget: 1e6,

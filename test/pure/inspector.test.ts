@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { defineConfig } from '../../shared/config.ts'
+import { countingFor } from '../../shared/datasets/counting.ts'
 import { createTally } from '../../shared/datasets/distribution.ts'
 import { createFingerprints, type Fingerprint, fingerprint } from '../../shared/datasets/fingerprints.ts'
 import { type Example, FORMATS } from '../../shared/datasets/formats/index.ts'
@@ -8,13 +9,16 @@ import { type Counting, createInspector, type InspectorOptions } from '../../sha
 import { LIMITS, limitsOf } from '../../shared/datasets/limits.ts'
 import { RULES } from '../../shared/datasets/rules.ts'
 import { type Target, targetOf } from '../../shared/datasets/target.ts'
-import { PROBLEM_CODES } from '../../shared/openai/index.ts'
+import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
+import { PROBLEM_CODES, SOURCE_FORMATS } from '../../shared/openai/index.ts'
 import { utf8 } from './support/bytes.ts'
 
 const context = { config: defineConfig() }
 const target = (provider: string, model: string, method?: Target['method']) =>
   targetOf(context, { provider, model, method })
 const OPENAI = target('openai', 'gpt-4.1-2025-04-14')
+/** The one that OpenAI trains on images. */
+const VISION = target('openai', 'gpt-4o-2024-08-06')
 const AZURE = target('azure', 'gpt-4.1-2025-04-14')
 const GEMINI = target('vertex_ai', 'gemini-3.5-flash')
 const NOVA = target('bedrock', 'amazon.nova-lite-v1:0')
@@ -235,7 +239,7 @@ const TOLD: [string, unknown, Target | undefined, string[][]][] = [
   [
     'eleven images',
     chat(user(Array.from({ length: 11 }, () => image('https://a.example/b.png'))), assistant()),
-    OPENAI,
+    VISION,
     [['error', 'too_many_images', 'messages']],
   ],
   [
@@ -247,19 +251,19 @@ const TOLD: [string, unknown, Target | undefined, string[][]][] = [
   [
     'an image that is too large',
     chat(user([image(big)]), assistant()),
-    OPENAI,
+    VISION,
     [['error', 'line_too_long', '']],
   ],
   [
     'a GIF',
     chat(user([image('data:image/gif;base64,AAAA')]), assistant()),
-    OPENAI,
+    VISION,
     [['error', 'image_type', 'messages[0].content[0]']],
   ],
   [
     'an image in a bucket',
     chat(user([image('gs://b/c.png')]), assistant()),
-    OPENAI,
+    VISION,
     [['error', 'image_address', 'messages[0].content[0]']],
   ],
   ['the same for Gemini', chat(user([image('gs://b/c.png')]), assistant()), GEMINI, []],
@@ -272,7 +276,7 @@ const TOLD: [string, unknown, Target | undefined, string[][]][] = [
   [
     'an image as an answer',
     chat(user(), assistant([image('https://a.example/b.png')])),
-    OPENAI,
+    VISION,
     [['error', 'image_role', 'messages[1].content[0]']],
   ],
   [
@@ -292,7 +296,7 @@ const TOLD: [string, unknown, Target | undefined, string[][]][] = [
     'a reserved word for Nova',
     chat(user('User: hi'), assistant()),
     NOVA,
-    [['error', 'reserved_string', 'messages']],
+    [['error', 'reserved_string', 'messages[0].content']],
   ],
   ['the same for OpenAI', chat(user('User: hi'), assistant()), OPENAI, []],
 ]
@@ -313,7 +317,13 @@ describe('an example', () => {
   })
 })
 
-it('any JSON has a report, for every target', () => {
+it('any JSON has a report, for every target', async () => {
+  const counted = await Promise.all(
+    [OPENAI, VISION, AZURE, GEMINI, NOVA, CLAUDE, LLAMA].map(async whom => ({
+      target: whom,
+      counting: await countingFor(whom),
+    })),
+  )
   const keys = [
     'messages',
     'role',
@@ -378,9 +388,9 @@ it('any JSON has a report, for every target', () => {
     })),
   )
   fc.assert(
-    fc.property(example, fc.constantFrom(OPENAI, AZURE, GEMINI, NOVA, CLAUDE, LLAMA), (value, whom) => {
+    fc.property(example, fc.constantFrom(...counted), (value, options) => {
       const out: string[] = []
-      const report = inspect(lines(value), { target: whom, lines: 'target', onLine: line => out.push(line) })
+      const report = inspect(lines(value), { ...options, lines: 'target', onLine: line => out.push(line) })
       expect(report.object).toBe('dataset.report')
       expect(out.length).toBeLessThanOrEqual(report.examples)
     }),
@@ -431,6 +441,53 @@ describe('a report', () => {
     expect([errors, warnings]).toEqual([2, 150])
   })
 
+  it('repeats of what a dataset holds no more than 120 characters', async () => {
+    const word = 'S3CR3T'.repeat(100)
+    const planted = [
+      chat({ role: word, content: word }),
+      chat(user([{ type: word }]), assistant([{ type: word, text: word }], { name: word, refusal: word })),
+      { ...chat(user(word), assistant(word)), tools: [{ type: word }], functions: word, [word]: word },
+      chat(
+        user(`<|${word}|>${word}`),
+        assistant(`User: <|S3CR3T|>${word}`, { tool_calls: [call(word, word, word)] }),
+      ),
+      chat(user([image(word), image(`data:${word}/${word};base64,${word}`)]), assistant(word)),
+      preference([assistant(word)], [assistant(word)], user(word)),
+      { contents: [{ role: word, parts: [{ text: word, [word]: word }, { [word]: word }] }], [word]: word },
+      {
+        schemaVersion: word,
+        system: word,
+        messages: [{ role: word, content: [{ [word]: word }] }],
+        [word]: word,
+      },
+      { system: word, messages: [{ role: 'user', content: word }], [word]: word },
+      { prompt: word, completion: word, [word]: word },
+    ]
+    const files: [string, InspectorOptions['declaration']][] = [
+      ...SOURCE_FORMATS.filter(format => format !== 'json' && format !== 'csv').map(
+        (format): [string, InspectorOptions['declaration']] => [lines(...planted, ...planted), { format }],
+      ),
+      [JSON.stringify(planted), { format: 'json' }],
+      [`user,assistant,${word},${word}2\n${word},b,c,d\n${word}\n"${word}"${word}\n`, { format: 'csv' }],
+      [`${word},b\n${word},b\n`, { format: 'csv', columns: { user: word.slice(0, 200), assistant: 'b' } }],
+    ]
+    const told = new Set<string>()
+    for (const [text, declaration] of files)
+      for (const whom of [undefined, OPENAI, VISION, AZURE, GEMINI, NOVA, CLAUDE, LLAMA]) {
+        const counting = whom && (await countingFor(whom))
+        const report = inspect(text, { declaration, ...(whom && { target: whom }), counting })
+        for (const { code, path, message } of report.problems) {
+          told.add(code)
+          for (const [run] of `${path} ${message}`.matchAll(/(?:S3CR3T)+/g))
+            expect(run.length).toBeLessThanOrEqual(120)
+          expect(path.length + message.length).toBeLessThanOrEqual(250)
+        }
+      }
+    expect([...told]).toEqual(
+      expect.arrayContaining(['special_token', 'csv_unused_columns', 'not_carried_over']),
+    )
+  })
+
   it('finds what is repeated, however it is written', () => {
     const [first] = good(1)
     const { problems, summary } = inspect(
@@ -466,11 +523,21 @@ describe('a report', () => {
   describe('with tokens', () => {
     /** A word is a token, or about one. */
     const counting = (error: number): Counting => ({
-      counter: { name: 'words', exact: error === 0, error, count: text => text.split(' ').length },
-      exampleTokens: (counter, example) =>
-        'messages' in example
-          ? example.messages.reduce((sum, { content }) => sum + counter.count(String(content)), 0)
-          : 0,
+      counter: {
+        name: 'words',
+        exact: error === 0,
+        error,
+        count: text => text.split(' ').length,
+        images: imageRuleOf('gpt-4o'),
+      },
+      exampleTokens: (counter, example) => ({
+        tokens:
+          'messages' in example
+            ? example.messages.reduce((sum, { content }) => sum + counter.count(String(content)), 0)
+            : 0,
+        images: 0,
+        guessed: 0,
+      }),
     })
     const words = (count: number) =>
       chat(user(Array.from({ length: count - 1 }, () => 'w').join(' ')), assistant())
@@ -515,11 +582,8 @@ describe('the tables', () => {
     for (const { provider, source } of LIMITS)
       expect([provider, source]).toEqual([provider, expect.stringMatching(/^https:/)])
     expect(limitsOf('openai', 'gpt-4.1-mini').tokens?.most).toBe(65_536)
-    expect(limitsOf('openai', 'o9')).toEqual({
-      images: expect.anything(),
-      source: expect.anything(),
-      provider: 'openai',
-    })
+    expect(limitsOf('openai', 'o9')).not.toHaveProperty('tokens')
+    expect(limitsOf('openai', 'o9').images).toBe(10)
     expect(limitsOf('bedrock', 'meta.llama3-1-8b-instruct-v1:0').tokens?.most).toBe(16_000)
     expect(limitsOf('elsewhere', undefined)).toEqual({})
   })

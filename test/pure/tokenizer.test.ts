@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest'
 import type { Example, Message } from '../../shared/datasets/formats/format.ts'
 import { countWith } from '../../shared/datasets/tokens/bpe.ts'
 import { encodingOf } from '../../shared/datasets/tokens/encodings.ts'
+import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
 import {
-  exampleImages,
   exampleTokens,
   exampleWindow,
   type TokenCounter,
@@ -104,7 +104,7 @@ describe('counting as OpenAI does', () => {
     ['gpt-4o', 124],
     ['gpt-4o-mini', 124],
   ])('the messages of its cookbook, as the API counted them for %s', async (model, tokens) => {
-    expect(exampleTokens(await tokenCounterFor('openai', model), { messages })).toBe(tokens)
+    expect(exampleTokens(await tokenCounterFor('openai', model), { messages }).tokens).toBe(tokens)
   })
 
   it('takes any string, half a surrogate pair and a byte order mark within', async () => {
@@ -242,8 +242,14 @@ describe('an approximation', () => {
 
 describe('the tokens of an example', () => {
   /** A letter is a token: what is counted can be added up by hand. */
-  const letters: TokenCounter = { name: 'letters', exact: true, error: 0, count: text => text.length }
-  const of = (example: Example) => exampleTokens(letters, example)
+  const letters: TokenCounter = {
+    name: 'letters',
+    exact: true,
+    error: 0,
+    count: text => text.length,
+    images: imageRuleOf('gpt-4o'),
+  }
+  const of = (example: Example) => exampleTokens(letters, example).tokens
   /** Three for the example, three for a message. */
   const FRAME = 3
   const ask: Message = { role: 'user', content: 'hello' }
@@ -255,15 +261,6 @@ describe('the tokens of an example', () => {
     ['a name', { messages: [{ ...ask, name: 'bob' }] }, FRAME + asked + 3 + 1],
     ['a refusal', { messages: [{ ...ask, refusal: 'no' }] }, FRAME + asked + 2],
     ['parts', { messages: [{ role: 'user', content: [{ type: 'text', text: 'hello' }] }] }, FRAME + asked],
-    [
-      'an image',
-      {
-        messages: [
-          { role: 'user', content: [{ type: 'image_url', image_url: { url: 'https://x.test/a.png' } }] },
-        ],
-      },
-      FRAME + FRAME + 4 + 765,
-    ],
     [
       'a tool call',
       {
@@ -289,12 +286,6 @@ describe('the tokens of an example', () => {
     ],
   ])('%s', (_what, example, tokens) => {
     expect(of(example)).toBe(tokens)
-  })
-
-  it('knows its images', () => {
-    const image = { type: 'image_url', image_url: { url: 'https://x.test/a.png' } }
-    expect(exampleImages({ messages: [ask, { role: 'user', content: [image, image] }] })).toBe(2)
-    expect(exampleImages({ messages: [ask] })).toBe(0)
   })
 
   it.each([

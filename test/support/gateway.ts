@@ -13,7 +13,8 @@ import { type Bindings, createCloudflarePlatform } from '../../shared/platform/c
 import type { Platform } from '../../shared/platform/index.ts'
 
 export const ADMIN_KEY = 'test-admin-key'
-export const SANDBOX = inject('sandboxOrigin')
+/** Of this file's own sandbox. */
+export const SANDBOX = await (await fetch(inject('sandboxes'))).text()
 
 export interface SandboxRequest {
   method: string

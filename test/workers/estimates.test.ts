@@ -120,6 +120,42 @@ describe('an estimate', () => {
     expect(Math.abs((found?.tokens ?? 0) / tokens - 1)).toBeLessThanOrEqual(found?.error ?? 0)
   })
 
+  it('counts images by their size, not by their bytes, and says where it does not know it', async () => {
+    const client = await startGateway().client()
+    /** A WEBP up to its pixels, and so many bytes behind. */
+    const webp = (width: number, height: number, behind: number) => {
+      const sides = [width - 1, height - 1]
+        .map(side => String.fromCharCode(side % 256, side >> 8, 0))
+        .join('')
+      const bytes = `RIFF\0\0\0\0WEBPVP8X\n\0\0\0\0\0\0\0${sides}${'\0'.repeat(behind)}`
+      return `data:image/webp;base64,${btoa(bytes)}`
+    }
+    const estimated = async (url: string) => {
+      const line = JSON.stringify({
+        messages: [
+          { role: 'user', content: [{ type: 'image_url', image_url: { url } }] },
+          { role: 'assistant', content: 'a cheese' },
+        ],
+      })
+      const file = new File([`${line}\n`.repeat(10)], 'train.jsonl')
+      const training_file = (await client.files.create({ file, purpose: 'fine-tune' })).id
+      const { dataset: found, estimates } = await ask(client, { model: 'gpt-4o-2024-08-06', training_file })
+      return { found, assumptions: JSON.stringify(estimates) }
+    }
+    const small = await estimated(webp(1024, 1024, 0))
+    const large = await estimated(webp(1024, 1024, 200_000))
+    expect(small.found).toMatchObject({ images: 10, exact: true, error: 0 })
+    expect(large.found).toMatchObject({ ...small.found, bytes: expect.any(Number) })
+    const least = await estimated(webp(10, 10, 0))
+    expect((small.found?.tokens ?? 0) - (least.found?.tokens ?? 0)).toBe(10 * (765 - 255))
+    expect(small.assumptions).toContain('10 images are counted by OpenAI')
+
+    const far = await estimated('https://images.test/a.webp')
+    const tokens = (small.found?.tokens ?? 0) + 10 * (850 - 765)
+    expect(far.found).toMatchObject({ images: 10, tokens, exact: false, error: (10 * 595) / tokens })
+    expect(far.assumptions).toContain('What 10 of them have is not known: each is taken for 850 tokens')
+  })
+
   it('says that a price is not known rather than 0', async () => {
     const variables = {
       OPENAI_COMPATIBLE_API_KEY: 'k',

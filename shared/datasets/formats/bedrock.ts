@@ -12,6 +12,8 @@ import {
   isPreference,
   joinTurns,
   type Loss,
+  type Message,
+  pathOf,
   splitSystem,
   textOf,
 } from './format.ts'
@@ -36,20 +38,22 @@ const toolLosses = (example: ChatExample): Loss[] => [
     : [{ path: 'parallel_tool_calls', message: 'this base model is not tuned on tools' }]),
 ]
 
+const isOfTools = ({ role }: Message) => role === 'tool' || role === 'function'
+
 /** The conversation as alternating texts. Tools are losses, with the turns that hold nothing else. */
 const conversation = (example: ChatExample, losses: Loss[]): { system: string; turns: Turn[] } => {
   losses.push(...toolLosses(example))
   const { system, turns } = splitSystem(example.messages, 'messages', losses)
   const texts = turns.flatMap((placed): Turn[] => {
-    const { message, path } = placed
+    const { message } = placed
     addCommonLosses(placed, losses)
     if (message.tool_calls)
-      losses.push({ path: `${path}.tool_calls`, message: 'this base model is not tuned on tools' })
-    if (message.role === 'tool' || message.role === 'function') {
-      losses.push({ path, message: 'this base model is not tuned on tools' })
+      losses.push({ path: `${pathOf(placed)}.tool_calls`, message: 'this base model is not tuned on tools' })
+    if (isOfTools(message)) {
+      losses.push({ path: pathOf(placed), message: 'this base model is not tuned on tools' })
       return []
     }
-    const text = textOf(message, path, losses)
+    const text = textOf(placed, losses)
     return text === '' ? [] : [{ role: message.role === 'assistant' ? 'assistant' : 'user', text }]
   })
   return { system, turns: joinTurns(texts, (a, b) => ({ role: a.role, text: `${a.text}\n\n${b.text}` })) }
@@ -82,17 +86,26 @@ const chatOnly =
 
 const reservedIn = (text: string) => NOVA_RESERVED.find(word => text.includes(word))
 
+const reservedLosses = ({ messages }: ChatExample): Loss[] =>
+  messages.flatMap((message, index): Loss[] => {
+    const placed = { message, list: 'messages', index }
+    const word = isOfTools(message) ? undefined : reservedIn(textOf(placed, []))
+    return word === undefined
+      ? []
+      : [
+          {
+            path: `${pathOf(placed)}.content`,
+            message: `holds '${word}', which is reserved`,
+            code: 'reserved_string',
+          },
+        ]
+  })
+
 export const toNova: Converter = chatOnly((example, losses) => {
   const { system, turns } = conversation(example, losses)
-  const reserved =
-    reservedIn(system) ?? turns.map(({ text }) => reservedIn(text)).find(word => word !== undefined)
-  if (reserved !== undefined)
-    losses.push({
-      path: 'messages',
-      message: `holds '${reserved}', which is reserved`,
-      code: 'reserved_string',
-    })
-  if (!alternates(turns, losses) || reserved !== undefined) return undefined
+  const reserved = reservedLosses(example)
+  losses.push(...reserved)
+  if (!alternates(turns, losses) || reserved.length > 0) return undefined
   return {
     schemaVersion: 'bedrock-conversation-2024',
     ...(system !== '' && { system: [{ text: system }] }),

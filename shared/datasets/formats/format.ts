@@ -43,7 +43,7 @@ export const quoted = (word: unknown): string => `'${String(word).slice(0, MOST_
 export interface ContentPart {
   type: string
   text?: string
-  image_url?: { url: string }
+  image_url?: { url: string; detail?: string }
 }
 export interface ToolCall {
   id: string
@@ -53,7 +53,7 @@ export interface ToolCall {
 export interface Message {
   role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function'
   content?: string | ContentPart[] | null
-  name?: string
+  name?: string | null
   weight?: 0 | 1
   tool_calls?: ToolCall[]
   tool_call_id?: string
@@ -82,14 +82,25 @@ export const isPreference = (example: Example): example is PreferenceExample => 
 
 const isSystem = ({ role }: Message) => role === 'system' || role === 'developer'
 
+/** A message with its place in the line. The path is made only for losses: most messages have none. */
+export interface Placed {
+  message: Message
+  list: string
+  index: number
+}
+
+/** JSON path of a message in the line. */
+export const pathOf = ({ list, index }: Placed): string => `${list}[${index}]`
+
 /** The text of a message; parts that are no text are losses. */
-export const textOf = (message: Message, path: string, losses: Loss[]): string => {
+export const textOf = (placed: Placed, losses: Loss[]): string => {
+  const { message } = placed
   if (typeof message.content === 'string') return message.content
   return (message.content ?? [])
     .flatMap((part, index) => {
       if (part.type === 'text' && part.text !== undefined) return [part.text]
       losses.push({
-        path: `${path}.content[${index}]`,
+        path: `${pathOf(placed)}.content[${index}]`,
         message: `content of the type ${quoted(part.type)} cannot be carried over`,
       })
       return []
@@ -97,16 +108,10 @@ export const textOf = (message: Message, path: string, losses: Loss[]): string =
     .join('')
 }
 
-/** A message with its path in the line. */
-export interface Placed {
-  message: Message
-  path: string
-}
-
 /** System messages as one text, the others in order. */
 export const splitSystem = (
   messages: Message[],
-  path: string,
+  list: string,
   losses: Loss[],
 ): { system: string; turns: Placed[] } => {
   let system: string | undefined
@@ -114,31 +119,35 @@ export const splitSystem = (
   for (let index = 0; index < messages.length; index++) {
     const message = messages[index]
     if (!message) continue
-    const placed = { message, path: `${path}[${index}]` }
+    const placed = { message, list, index }
     if (!isSystem(message)) {
       turns.push(placed)
       continue
     }
     addCommonLosses(placed, losses)
-    const text = textOf(message, placed.path, losses)
+    const text = textOf(placed, losses)
     system = system === undefined ? text : `${system}\n\n${text}`
   }
   return { system: system ?? '', turns }
 }
 
 /** Tells of fields of a message that only OpenAI's own format has. */
-export const addCommonLosses = ({ message, path }: Placed, losses: Loss[]): void => {
+export const addCommonLosses = (placed: Placed, losses: Loss[]): void => {
+  const { message } = placed
   if (message.weight === 0)
     losses.push({
-      path: `${path}.weight`,
+      path: `${pathOf(placed)}.weight`,
       message: 'weight 0 has no equivalent: the message would be trained on',
     })
-  if (message.name !== undefined && message.role !== 'function')
-    losses.push({ path: `${path}.name`, message: 'names cannot be carried over' })
+  if (message.name != null && message.role !== 'function')
+    losses.push({ path: `${pathOf(placed)}.name`, message: 'names cannot be carried over' })
   if (message.function_call !== undefined || message.role === 'function')
-    losses.push({ path, message: 'deprecated function calls cannot be carried over: use tool calls' })
+    losses.push({
+      path: pathOf(placed),
+      message: 'deprecated function calls cannot be carried over: use tool calls',
+    })
   if (message.refusal != null)
-    losses.push({ path: `${path}.refusal`, message: 'refusals cannot be carried over' })
+    losses.push({ path: `${pathOf(placed)}.refusal`, message: 'refusals cannot be carried over' })
 }
 
 /** Joins neighbours of the same role, where a format wants them to alternate. */

@@ -14,6 +14,7 @@ import {
   type Loss,
   type Message,
   type Placed,
+  pathOf,
   quoted,
   splitSystem,
   type Tool,
@@ -45,15 +46,15 @@ const imagePart = (url: string): Part | undefined => {
     : undefined
 }
 
-const contentParts = ({ message, path }: Placed, losses: Loss[]): Part[] => {
-  const { content } = message
+const contentParts = (placed: Placed, losses: Loss[]): Part[] => {
+  const { content } = placed.message
   if (typeof content === 'string') return content === '' ? [] : [{ text: content }]
   return (content ?? []).flatMap((part, index): Part[] => {
     if (part.type === 'text' && part.text !== undefined) return [{ text: part.text }]
     const image = part.image_url && imagePart(part.image_url.url)
     if (image) return [image]
     losses.push({
-      path: `${path}.content[${index}]`,
+      path: `${pathOf(placed)}.content[${index}]`,
       message: part.image_url
         ? 'images need a https or gs address that ends in png, jpg or webp'
         : `content of the type ${quoted(part.type)} cannot be carried over`,
@@ -71,14 +72,15 @@ const parseArguments = (text: string): unknown => {
 }
 
 /** What an assistant says, and what it calls. */
-const withCalls = (parts: Part[], { message, path }: Placed, losses: Loss[]): Part[] => {
+const withCalls = (parts: Part[], placed: Placed, losses: Loss[]): Part[] => {
+  const { message } = placed
   if (!message.tool_calls) return parts
   const calls = message.tool_calls.flatMap(({ function: { name, arguments: text } }, index): Part[] => {
     const args = parseArguments(text)
     if (typeof args === 'object' && args !== null && !Array.isArray(args))
       return [{ functionCall: { name, args } }]
     losses.push({
-      path: `${path}.tool_calls[${index}].function.arguments`,
+      path: `${pathOf(placed)}.tool_calls[${index}].function.arguments`,
       message: 'must be a JSON object in a string',
       code: 'arguments_not_json',
     })
@@ -89,7 +91,7 @@ const withCalls = (parts: Part[], { message, path }: Placed, losses: Loss[]): Pa
 
 /** @param names of the functions behind the call ids so far */
 const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): Content => {
-  const { message, path } = placed
+  const { message } = placed
   addCommonLosses(placed, losses)
   if (message.tool_calls) for (const call of message.tool_calls) names.set(call.id, call.function.name)
   if (message.role === 'assistant')
@@ -98,11 +100,11 @@ const toContent = (placed: Placed, names: Map<string, string>, losses: Loss[]): 
   const name = names.get(message.tool_call_id ?? '')
   if (name === undefined)
     losses.push({
-      path: `${path}.tool_call_id`,
+      path: `${pathOf(placed)}.tool_call_id`,
       message: 'answers no tool call of this example',
       code: 'tool_result_without_call',
     })
-  const output = textOf(message, path, losses)
+  const output = textOf(placed, losses)
   return { role: 'user', parts: [{ functionResponse: { name: name ?? 'unknown', response: { output } } }] }
 }
 
@@ -183,7 +185,7 @@ const supervised = (example: ChatExample): Conversion => {
 /** One answer of a preference: text only. */
 const completion = (output: Message[], path: string, losses: Loss[]) => {
   const contents = toContents(
-    output.map((message, index) => ({ message, path: `${path}[${index}]` })),
+    output.map((message, index) => ({ message, list: path, index })),
     losses,
   )
   const [content, ...more] = contents

@@ -1,8 +1,15 @@
 /**
- * The tokens of one training example: its texts, and what frames them.
+ * The tokens of one training example: its texts, its images, and what frames them.
  * @module
  */
-import { type ChatExample, type Example, isPreference, type Message } from '../formats/format.ts'
+import {
+  type ChatExample,
+  type ContentPart,
+  type Example,
+  isPreference,
+  type Message,
+} from '../formats/format.ts'
+import { imageTokens } from './images.ts'
 import type { TokenCounter } from './index.ts'
 
 /**
@@ -14,37 +21,34 @@ const PER_MESSAGE = 3
 const PER_NAME = 1
 export const PER_EXAMPLE = 3
 
-/**
- * An image in high detail, as gpt-4o sees one of 1024 × 1024: 85 tokens and 170 for each of four tiles. It is not looked at: what it
- * really costs is from 85 to 1,445.
- * @see https://platform.openai.com/docs/guides/images-vision#calculating-costs
- */
-const PER_IMAGE = 765
+export interface ExampleTokens {
+  tokens: number
+  images: number
+  /** Images whose tokens are a guess, as their size is not known. */
+  guessed: number
+}
 
 type Count = TokenCounter['count']
 
-const contentTokens = (count: Count, content: Message['content']): number => {
-  if (typeof content === 'string') return count(content)
-  return (content ?? []).reduce(
-    (sum, part) => sum + (part.type === 'image_url' ? PER_IMAGE : count(part.text ?? '')),
-    0,
-  )
-}
+const partsOf = ({ content }: Message): ContentPart[] => (Array.isArray(content) ? content : [])
+const isImage = ({ type }: ContentPart) => type === 'image_url'
+
+const contentTokens = (count: Count, { content }: Message): number =>
+  typeof content === 'string'
+    ? count(content)
+    : (content ?? []).reduce((sum, part) => sum + (isImage(part) ? 0 : count(part.text ?? '')), 0)
 
 const messageTokens = (count: Count, message: Message): number =>
   PER_MESSAGE +
   count(message.role) +
-  contentTokens(count, message.content) +
-  (message.name === undefined ? 0 : count(message.name) + PER_NAME) +
+  contentTokens(count, message) +
+  (message.name == null ? 0 : count(message.name) + PER_NAME) +
   (message.refusal == null ? 0 : count(message.refusal)) +
   (message.function_call === undefined ? 0 : count(JSON.stringify(message.function_call))) +
   (message.tool_calls ?? []).reduce(
     (sum, call) => sum + PER_MESSAGE + count(call.function.name) + count(call.function.arguments),
     0,
   )
-
-const messagesTokens = (count: Count, messages: Message[]): number =>
-  messages.reduce((sum, message) => sum + messageTokens(count, message), 0)
 
 /** Tools are put before the model in a form that is not published; their JSON is about as long. */
 const toolsTokens = (count: Count, { tools, functions }: ChatExample): number =>
@@ -54,20 +58,18 @@ const toolsTokens = (count: Count, { tools, functions }: ChatExample): number =>
  * All tokens of an example that has been found valid: what is trained for an epoch, whatever share of it carries loss. A
  * preference is its conversation and both answers.
  */
-export const exampleTokens = ({ count }: TokenCounter, example: Example): number => {
+export const exampleTokens = ({ count, images: rule }: TokenCounter, example: Example): ExampleTokens => {
   const chat = isPreference(example) ? example.input : example
   const answers = isPreference(example) ? [...example.preferred_output, ...example.non_preferred_output] : []
-  return (
-    PER_EXAMPLE +
-    toolsTokens(count, chat) +
-    messagesTokens(count, chat.messages) +
-    messagesTokens(count, answers)
-  )
+  const found = { tokens: PER_EXAMPLE + toolsTokens(count, chat), images: 0, guessed: 0 }
+  for (const message of [...chat.messages, ...answers]) {
+    found.tokens += messageTokens(count, message)
+    for (const part of partsOf(message).filter(isImage)) {
+      const { tokens, isGuess } = imageTokens(rule, part)
+      found.tokens += tokens
+      found.images++
+      if (isGuess) found.guessed++
+    }
+  }
+  return found
 }
-
-const imagesOf = (message: Message): number =>
-  Array.isArray(message.content) ? message.content.filter(({ type }) => type === 'image_url').length : 0
-
-/** Images in an example, whose tokens are only a guess. */
-export const exampleImages = (example: Example): number =>
-  (isPreference(example) ? example.input : example).messages.reduce((sum, each) => sum + imagesOf(each), 0)

@@ -6,8 +6,11 @@ import { baseModelOf } from '../../providers/index.ts'
 import { approximateTokens, approximationOf } from './approximate.ts'
 import { countWith } from './bpe.ts'
 import { encodingOf } from './encodings.ts'
+import type { ExampleTokens } from './example.ts'
+import { type ImageRule, imageRuleOf, spreadOf } from './images.ts'
 
-export { exampleImages, exampleTokens, PER_EXAMPLE } from './example.ts'
+export { type ExampleTokens, exampleTokens, PER_EXAMPLE } from './example.ts'
+export { guessOf, type ImageRule } from './images.ts'
 export { exampleWindow } from './windows.ts'
 
 export interface TokenCounter {
@@ -19,7 +22,15 @@ export interface TokenCounter {
   error: number
   /** Tokens of a text. Names of special tokens in it are ordinary text. */
   count(text: string): number
+  /** How images are counted, beside texts. */
+  images: ImageRule
 }
+
+/** How far off a sum may be, as a part of it: the counter's own error, and what images may have beyond what was taken for them. */
+export const errorOf = (
+  { error, images }: TokenCounter,
+  { tokens, guessed }: Pick<ExampleTokens, 'tokens' | 'guessed'>,
+): number => error + (guessed === 0 ? 0 : (guessed * spreadOf(images)) / tokens)
 
 /**
  * The counter of a model.
@@ -27,9 +38,10 @@ export interface TokenCounter {
  */
 export const tokenCounterFor = async (provider: string, model: string): Promise<TokenCounter> => {
   const base = baseModelOf(provider, model)
+  const images = imageRuleOf(base)
   const encoding = encodingOf(base)
-  if (encoding) return { name: encoding, exact: true, error: 0, count: await countWith(encoding) }
+  if (encoding) return { name: encoding, exact: true, error: 0, count: await countWith(encoding), images }
   const approximation = approximationOf(base)
   const { name, error } = approximation
-  return { name, exact: false, error, count: text => approximateTokens(approximation, text) }
+  return { name, exact: false, error, count: text => approximateTokens(approximation, text), images }
 }

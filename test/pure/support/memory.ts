@@ -76,6 +76,8 @@ export interface MemoryBucket extends Bucket {
   uploads: { parts: Uint8Array[]; state: 'open' | 'completed' | 'aborted' }[]
   /** Thrown by the next calls of this name. */
   failing: Partial<Record<'put' | 'part' | 'complete', Error>>
+  /** When the parts that are sent have arrived. */
+  arriving: Promise<void>
 }
 
 export const memoryBucket = (): MemoryBucket => {
@@ -87,6 +89,7 @@ export const memoryBucket = (): MemoryBucket => {
     objects: new Map(),
     uploads: [],
     failing: {},
+    arriving: Promise.resolve(),
     async put(key, bytes) {
       fail('put')
       bucket.objects.set(key, bytes.slice())
@@ -100,6 +103,8 @@ export const memoryBucket = (): MemoryBucket => {
       return {
         async part(number, bytes) {
           fail('part')
+          // Whoever goes on meanwhile must not touch the bytes.
+          await bucket.arriving
           mustBeOpen()
           if (number !== upload.parts.length + 1) throw new Error(`part ${number} out of turn`)
           upload.parts.push(bytes.slice())
@@ -204,6 +209,7 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
     relay,
     chunks: plainChunks,
     endsCallsWithRequest: false,
+    hearsClientsLeave: true,
     defer: () => undefined,
   }
   return platform
