@@ -8,6 +8,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { build, type Metafile, type Plugin, transform } from 'esbuild'
+import config from './tunegate.config.ts'
 
 const ROOT = import.meta.dirname
 /** The module that `serverless.yml` names handlers of. */
@@ -20,11 +21,25 @@ const EDGE = join(ROOT, 'functions/edge.js')
 /** Packages in CommonJS ask for Node's own modules by `require`, which an ES module has to make for itself. */
 const REQUIRE = "import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
-/** Writes it as text for `serverless.yml`, which would take what stands in a template for variables of its own. */
-export const writeEdge = async (directory: string): Promise<void> => {
-  const { code } = await transform(await readFile(EDGE, 'utf8'), { supported: { 'template-literal': false } })
-  await writeFile(join(directory, 'edge.txt'), code)
+/**
+ * The function as CloudFront takes it. What its language has not is refused, but for what can be written otherwise.
+ * @param origins whose pages may read its answers
+ */
+export const edgeCode = async (
+  origins: readonly string[] = config.cors.origins,
+  source?: string,
+): Promise<string> => {
+  const { code } = await transform(source ?? (await readFile(EDGE, 'utf8')), {
+    target: 'es5',
+    supported: { 'const-and-let': true, arrow: true },
+    define: { CORS_ORIGINS: JSON.stringify(origins) },
+  })
+  return code
 }
+
+/** Writes it as text for `serverless.yml`, which would take template literals for variables of its own. */
+export const writeEdge = async (directory: string): Promise<void> =>
+  writeFile(join(directory, 'edge.txt'), await edgeCode())
 
 /** Puts another configuration in the place of tunegate.config.ts. */
 const configuredBy = (path: string): Plugin => ({
@@ -36,10 +51,14 @@ const configuredBy = (path: string): Plugin => ({
 /**
  * Bundles an entry into a directory, which is emptied first. Nothing is left to the runtime to bring: what Lambda has of its own
  * changes without notice.
- * @param config a configuration to take in place of the project's own
+ * @param configuration path of one to take in place of the project's own
  * @returns what went into which output, with paths from the project's root
  */
-export const bundle = async (entry = ENTRY, directory = DIRECTORY, config?: string): Promise<Metafile> => {
+export const bundle = async (
+  entry = ENTRY,
+  directory = DIRECTORY,
+  configuration?: string,
+): Promise<Metafile> => {
   await rm(directory, { recursive: true, force: true })
   const { metafile } = await build({
     absWorkingDir: ROOT,
@@ -56,7 +75,7 @@ export const bundle = async (entry = ENTRY, directory = DIRECTORY, config?: stri
     outExtension: { '.js': '.mjs' },
     chunkNames: '[name]-[hash]',
     loader: { '.tiktoken': 'text' },
-    plugins: config === undefined ? [] : [configuredBy(config)],
+    plugins: configuration === undefined ? [] : [configuredBy(configuration)],
     banner: { js: REQUIRE },
     minify: true,
     legalComments: 'none',

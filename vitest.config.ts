@@ -13,9 +13,10 @@ const tables = {
 }
 
 /** What is about Cloudflare's bundle, runtime or engines, or of no platform; all else of these folders runs on both. */
-const NOT_ON_AWS = ['e2e/{bundle,docs}', 'workers/{credentials,flow,ports,s3-bucket,schedule,uploads}'].map(
-  name => `test/${name}.test.ts`,
-)
+const NOT_ON_AWS = [
+  'e2e/{bundle,docs}',
+  'workers/{back-pressure,credentials,flow,ports,s3-bucket,schedule,uploads}',
+].map(name => `test/${name}.test.ts`)
 
 /** Long enough for a process to boot on a busy machine; no test asserts a time. */
 const PATIENCE_MS = 60_000

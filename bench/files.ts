@@ -30,8 +30,9 @@ const SETTLE_MS = 700
 /** A file of known content that is never held as a whole. */
 export interface Synthetic {
   bytes: number
-  sha256: string
-  md5: string
+  /** Hex; worked out when it is asked for. */
+  readonly sha256: string
+  readonly md5: string
   /** Its pieces, all alike. */
   count: number
   pieces: () => Iterable<Buffer>
@@ -54,16 +55,30 @@ export function synthesize(purpose: 'batch' | 'fine-tune', megabytes: number): S
   for (let i = 0; text.length < BLOCK_BYTES; i++) text += line(purpose, i)
   const block = Buffer.from(text)
   const count = Math.max(1, Math.round((megabytes * MEGA) / block.length))
-  const sha256 = createHash('sha256')
-  const md5 = createHash('md5')
-  for (let i = 0; i < count; i++) {
-    sha256.update(block)
-    md5.update(block)
-  }
   const pieces = function* () {
     for (let i = 0; i < count; i++) yield block
   }
-  return { bytes: block.length * count, sha256: sha256.digest('hex'), md5: md5.digest('hex'), count, pieces }
+  const sums = new Map<string, string>()
+  const sumOf = (algorithm: 'sha256' | 'md5') => {
+    const known = sums.get(algorithm)
+    if (known !== undefined) return known
+    const hash = createHash(algorithm)
+    for (const piece of pieces()) hash.update(piece)
+    const sum = hash.digest('hex')
+    sums.set(algorithm, sum)
+    return sum
+  }
+  return {
+    bytes: block.length * count,
+    get sha256() {
+      return sumOf('sha256')
+    },
+    get md5() {
+      return sumOf('md5')
+    },
+    count,
+    pieces,
+  }
 }
 
 /** What one transfer took. */

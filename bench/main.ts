@@ -107,7 +107,7 @@ async function run(
       continue
     }
     if (section === 'copies') {
-      rows.push(...(await copies(start, options.quick)))
+      rows.push(...(await copies(start, ground.upstream, options.quick)))
       continue
     }
     if (section === 'uploads') {

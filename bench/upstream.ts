@@ -15,6 +15,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type Answers, answersAt, MODELS } from './answers.ts'
 import { serveDestination } from './destination.ts'
+import { serveSource } from './source.ts'
 
 /** How one answer is to be given; the text form of it travels in the request. */
 export interface Script {
@@ -161,6 +162,7 @@ function route(state: State, request: IncomingMessage, response: ServerResponse)
     return
   }
   if (serveDestination(request, path, response)) return
+  if (serveSource(request, path, response)) return
   if (path === '/v1/models') return void response.writeHead(200, json).end(MODELS)
   if (path === '/google/token') {
     state.tokenCalls++

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
-import { removeLeftovers, resumeCopies, sweepUploads } from '../shared/datasets/index.ts'
+import { removeLeftovers, resumeCopies, resumeIntakes, sweepUploads } from '../shared/datasets/index.ts'
 import { forgetAnswers } from '../shared/idempotency.ts'
 import { advanceDueBatches, advanceDueJobs, tendAccounts, tendModels } from '../shared/training/index.ts'
 import { deliverDue, forgetHeard, removeOldDeliveries } from '../shared/webhooks/index.ts'
@@ -15,6 +15,7 @@ export type Duty = (context: Context, limit: number) => Promise<void>
 /** Every duty there is. */
 const DUTIES: Readonly<Record<string, Duty>> = {
   uploads: sweepUploads,
+  intakes: resumeIntakes,
   copies: resumeCopies,
   leftovers: removeLeftovers,
   batches: advanceDueBatches,
@@ -25,6 +26,7 @@ const DUTIES: Readonly<Record<string, Duty>> = {
   'old deliveries': removeOldDeliveries,
   'old messages': forgetHeard,
   'old answers': forgetAnswers,
+  'torn writes': async ({ platform }, limit) => platform.store.sweep?.(limit),
 }
 
 /** Records of one kind handled in one tick; the rest waits for the next. */

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Context } from '../shared/context.ts'
-import { continueCopy } from '../shared/datasets/index.ts'
+import { continueCopy, continueIntake } from '../shared/datasets/index.ts'
 import type { Task } from '../shared/platform/index.ts'
 import { advanceBatch, advanceJob } from '../shared/training/index.ts'
 import { deliver } from '../shared/webhooks/index.ts'
@@ -16,6 +16,7 @@ export type Step = (context: Context, id: string) => Promise<void>
 const STEPS: Readonly<Record<string, Step>> = {
   batch: advanceBatch,
   copy: continueCopy,
+  intake: continueIntake,
   job: async (context, id) => void (await advanceJob(context, id)),
   webhook: deliver,
 }

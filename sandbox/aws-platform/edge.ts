@@ -3,9 +3,7 @@
  * @see https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/functions-event-structure.html
  * @module
  */
-import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { fileURLToPath } from 'node:url'
 import { runInNewContext } from 'node:vm'
 
 interface EdgeAnswer {
@@ -15,11 +13,8 @@ interface EdgeAnswer {
 }
 type EdgeHandler = (event: object) => EdgeAnswer | object
 
-/** The deployment's own function, with nothing in reach but the language. */
-export const loadEdge = (): EdgeHandler => {
-  const path = fileURLToPath(new URL('../../functions/edge.js', import.meta.url))
-  return runInNewContext(`${readFileSync(path, 'utf8')}\nhandler`) as EdgeHandler
-}
+/** The deployment's own function, with nothing in reach but the language. @param code as the build writes it */
+export const loadEdge = (code: string): EdgeHandler => runInNewContext(`${code}\nhandler`) as EdgeHandler
 
 /** @returns whether the request has been answered here */
 export const answeredAtEdge = (

@@ -5,21 +5,17 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Outcome, openRuntimeApi, type RuntimeApi } from './runtime-api.ts'
 
-const OWN_RUNTIME = fileURLToPath(new URL('runtime.ts', import.meta.url))
-
-/** Lambda's own runtime, where it is installed and its native part has been built. */
-const ricAt = (): string | undefined => {
-  const given = process.env.AWS_LAMBDA_RIC
-  const path = given ?? fileURLToPath(new URL('../../node_modules/aws-lambda-ric/index.mjs', import.meta.url))
-  return existsSync(path.replace(/index\.mjs$/, 'rapid-client.node')) ? path : undefined
-}
+/** Lambda's own runtime, and what stands in for its native part unless that has been built. */
+const RUNTIME = fileURLToPath(import.meta.resolve('aws-lambda-ric'))
+const isBuilt = existsSync(join(dirname(RUNTIME), 'rapid-client.node'))
+const PRELOAD = isBuilt ? [] : ['--import', new URL('without-native-part.ts', import.meta.url).href]
 
 /** Which runtime functions run under here. */
-export const runtimeName = (): string =>
-  ricAt() === undefined ? 'the sandbox’s own runtime loop' : 'aws-lambda-ric'
+export const RUNTIME_NAME = `aws-lambda-ric, its native part ${isBuilt ? 'built' : 'in JavaScript'}`
 
 export interface FunctionOptions {
   /** A directory with the bundle, and the handler in it: `lambda.http`. */
@@ -62,7 +58,7 @@ export function createFunction({ root, handler, variables, log }: FunctionOption
 
   const start = async (): Promise<Environment> => {
     const api = await openRuntimeApi(`${ARN}-${handler.split('.')[1]}`)
-    const child = spawn(process.execPath, [ricAt() ?? OWN_RUNTIME, handler], {
+    const child = spawn(process.execPath, [...PRELOAD, RUNTIME, handler], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // Nothing of this machine's: a function has what it is given.
       env: {
@@ -96,9 +92,11 @@ export function createFunction({ root, handler, variables, log }: FunctionOption
       api.close()
       // Code that does not load will not load the next time.
       if (!environment.isLoaded)
-        waiting
-          .shift()
-          ?.resolve({ kind: 'failed', type: 'Runtime.InitError', body: 'The function does not load.' })
+        waiting.shift()?.resolve({
+          kind: 'failed',
+          type: 'Runtime.InitError',
+          body: api.initError ?? 'The environment ended before it had loaded the function.',
+        })
       serveNext()
     })
     api.onIdle = () => {

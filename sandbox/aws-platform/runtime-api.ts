@@ -7,7 +7,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { buffer } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 
 /** How an invocation ended, or begins to: a stream is handed on with its first byte. */
 export type Outcome =
@@ -26,9 +26,11 @@ export interface RuntimeApi {
   readonly address: string
   /** Whether the runtime waits for an invocation. */
   readonly idle: boolean
+  /** What the runtime has told of a function that does not load. */
+  readonly initError: string | undefined
   /** @throws when the environment ends before there is an answer */
   invoke(event: string): Promise<Outcome>
-  /** Called when the runtime asks for the next invocation: the one before is over. */
+  /** Called when the runtime waits for an invocation: the one before is over. */
   onIdle: () => void
   /** Ends what is under way. */
   fail(reason: string): void
@@ -43,6 +45,7 @@ export async function openRuntimeApi(functionArn: string): Promise<RuntimeApi> {
   let waiting: ServerResponse | undefined
   let queued: Invocation | undefined
   let current: Invocation | undefined
+  let initError: string | undefined
 
   const handOut = (): void => {
     if (!waiting || !queued) return
@@ -60,20 +63,26 @@ export async function openRuntimeApi(functionArn: string): Promise<RuntimeApi> {
   const accepted = (response: ServerResponse): void => {
     response.writeHead(202, { 'content-type': 'application/json' }).end('{"status":"OK"}')
   }
+  const beIdle = (): void => {
+    api.onIdle()
+    handOut()
+  }
+  /** A runtime whose stream has failed may ask for the next invocation before the last of that stream has come. */
+  const finished = (response: ServerResponse): void => {
+    current = undefined
+    accepted(response)
+    if (waiting) beIdle()
+  }
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const [, init, next, id, verb] = PATH.exec(request.url ?? '') ?? []
     if (next) {
       waiting = response
-      current = undefined
-      api.onIdle()
-      handOut()
+      if (!current) beIdle()
       return
     }
     if (init) {
-      const body = (await buffer(request)).toString()
-      current?.resolve({ kind: 'failed', type: 'Runtime.InitError', body })
-      queued?.resolve({ kind: 'failed', type: 'Runtime.InitError', body })
+      initError = await text(request)
       accepted(response)
       return
     }
@@ -84,15 +93,15 @@ export async function openRuntimeApi(functionArn: string): Promise<RuntimeApi> {
     }
     const { resolve } = current
     if (verb === 'error') {
-      const type = String(request.headers['lambda-runtime-function-error-type'] ?? 'Unhandled')
-      resolve({ kind: 'failed', type, body: (await buffer(request)).toString() })
-      accepted(response)
+      const body = await text(request)
+      resolve({ kind: 'failed', type: String(JSON.parse(body).errorType), body })
+      finished(response)
     } else if (request.headers['lambda-runtime-function-response-mode'] === 'streaming') {
-      request.on('end', () => accepted(response))
+      request.on('end', () => finished(response))
       resolve({ kind: 'stream', contentType: request.headers['content-type'] ?? '', body: request })
     } else {
       resolve({ kind: 'whole', body: await buffer(request) })
-      accepted(response)
+      finished(response)
     }
   }
 
@@ -109,6 +118,9 @@ export async function openRuntimeApi(functionArn: string): Promise<RuntimeApi> {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     get idle() {
       return waiting !== undefined && queued === undefined
+    },
+    get initError() {
+      return initError
     },
     invoke: event =>
       new Promise(resolve => {

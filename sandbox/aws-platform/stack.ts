@@ -5,7 +5,9 @@
  */
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { bundle } from '../../esbuild.config.ts'
 import { accountVariables } from '../accounts.ts'
@@ -96,7 +98,7 @@ export async function startAwsStack(options: StackOptions = {}): Promise<AwsStac
     ReturnType<typeof functionOf>,
   ]
   const all = [http, schedule, tasks, jobEvents]
-  const edge = loadEdge()
+  const edge = loadEdge(await readFile(join(code, 'edge.txt'), 'utf8'))
   const front = createFunctionUrl(http, (request, response) => answeredAtEdge(edge, request, response))
   // The same function without anything before it.
   const bare = createFunctionUrl(http)

@@ -4,11 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { DatasetReport, DatasetSummary, Declaration, SourceFormat } from '../openai/index.ts'
-import { type Bucket, openBucketWriter } from '../platform/index.ts'
+import { type Bucket, type ChunkReader, openBucketWriter } from '../platform/index.ts'
+import { createEncoder } from './encode.ts'
 import type { Segment } from './records.ts'
 import { createValidator } from './validator.ts'
-
-const encoder = new TextEncoder()
 
 /** What a file was, in the word it would be declared with. */
 export const sourceFormatOf = ({ container, lines }: DatasetSummary['format']): SourceFormat =>
@@ -27,12 +26,13 @@ export interface Canonical {
  */
 export const canonicalise = async (
   bucket: Bucket,
-  body: ReadableStream<Uint8Array>,
+  source: ChunkReader,
   key: string,
   declaration: Declaration,
 ): Promise<Canonical> => {
   const writer = openBucketWriter(bucket, key)
   const sha256 = createHash('sha256')
+  const encode = createEncoder()
   let pending = ''
   const validator = createValidator({
     declaration,
@@ -42,13 +42,13 @@ export const canonicalise = async (
   })
   const flush = async () => {
     if (pending === '') return
-    const bytes = encoder.encode(pending)
+    const bytes = encode(pending)
     pending = ''
     sha256.update(bytes)
     await writer.write(bytes)
   }
   try {
-    for await (const chunk of body) {
+    for (let chunk = await source.next(); chunk; chunk = await source.next(chunk)) {
       validator.write(chunk)
       await flush()
     }
@@ -58,6 +58,7 @@ export const canonicalise = async (
     await writer.commit()
     return { report, written: { segment: { key, bytes: writer.size }, sha256: sha256.digest('hex') } }
   } catch (error) {
+    await source.cancel().catch(() => undefined)
     await writer.abort().catch(() => undefined)
     throw error
   }

@@ -2,6 +2,7 @@
  * A dataset on its way into a provider's format, in constant memory: what it becomes, what it would lose, how long it is.
  * @module
  */
+import { badRequest } from '../openai/index.ts'
 import type { Example, Format, Loss } from './formats/index.ts'
 import { createLineReader } from './lines.ts'
 
@@ -26,19 +27,45 @@ export interface Survey {
   lossCount: number
 }
 
-/** One line in the format: undefined when it is blank, or nothing trainable is left. The line's number is the caller's to add. */
-export const convertLine = (format: Format, text: string): { text: string | undefined; losses: Loss[] } => {
+/** The refusal of a line that nothing can be made of. */
+export const unreadable = (line: number, why: string) =>
+  badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
+
+// What was never checked here (a provider's own file) may be anything, and what is thrown may quote it.
+const orUnreadable = <T>(line: number, why: string, run: () => T): T => {
+  try {
+    return run()
+  } catch {
+    throw unreadable(line, why)
+  }
+}
+
+/**
+ * One line in the format: undefined when it is blank, or nothing trainable is left.
+ * @param number of the line, from 1
+ * @throws {ApiError} 400 naming the line
+ */
+export const convertLine = (
+  format: Format,
+  text: string,
+  number: number,
+): { text: string | undefined; losses: LineLoss[] } => {
+  const { convert } = format
   if (text.trim() === '') return { text: undefined, losses: [] }
-  if (!format.convert) return { text, losses: [] }
-  const { line, losses } = format.convert(JSON.parse(text) as Example)
-  return { text: line === undefined ? undefined : JSON.stringify(line), losses }
+  if (!convert) return { text, losses: [] }
+  const value = orUnreadable(number, 'is not JSON', () => JSON.parse(text) as Example)
+  const { line, losses } = orUnreadable(number, 'is not a training example', () => convert(value))
+  return {
+    text: line === undefined ? undefined : JSON.stringify(line),
+    losses: losses.map(loss => ({ ...loss, line: number })),
+  }
 }
 
 /** Converts lines as they come; blank ones go. */
 const createLines = (format: Format, onLine: (text: string) => void, onLoss: (loss: LineLoss) => void) =>
   createLineReader((text, line) => {
-    const converted = convertLine(format, text)
-    for (const loss of converted.losses) onLoss({ ...loss, line })
+    const converted = convertLine(format, text, line)
+    for (const loss of converted.losses) onLoss(loss)
     if (converted.text !== undefined) onLine(converted.text)
   })
 

@@ -4,12 +4,13 @@
  */
 import { type Context, nowSeconds } from '../context.ts'
 import { ApiError, notFound } from '../openai/index.ts'
-import { type Connection, type DatasetFormat, ProviderFault } from '../providers/index.ts'
+import { type Connection, type DatasetFormat, unlessMissing } from '../providers/index.ts'
 import type { LineLoss } from './convert.ts'
-import { claim, isHeld } from './copy-lease.ts'
+import { claim } from './copy-lease.ts'
 import { COPIES, type CopyRecord, contentOf, copyIdOf, UNTOUCHED } from './copy-records.ts'
 import { carryOn, isAtWork, leaveCopy } from './copy-work.ts'
 import { lossRefusal } from './copying.ts'
+import { isHeld } from './lease.ts'
 import { FILES, type FileRecord } from './records.ts'
 
 /** What a copy is for. */
@@ -36,15 +37,8 @@ const LOOK_MS = 1000
 const RETRY_AFTER = 15
 
 /** Whether the account still has the file: it may have expired there, or been deleted by someone. */
-const isThere = async ({ provider, channel }: Connection, nativeId: string): Promise<boolean> => {
-  try {
-    await provider.files.get(channel, nativeId)
-    return true
-  } catch (error) {
-    if (error instanceof ProviderFault && error.status === 404) return false
-    throw error
-  }
-}
+const isThere = async ({ provider, channel }: Connection, nativeId: string): Promise<boolean> =>
+  (await unlessMissing(provider.files.get(channel, nativeId))) !== undefined
 
 const newCopy = async (
   context: Context,

@@ -8,6 +8,7 @@ import { bytesToBase62, collection, dueEntry } from '../platform/index.ts'
 import type { DatasetFormat, TransferSession } from '../providers/index.ts'
 import type { ChecksumState } from './checksum.ts'
 import type { LineLoss } from './convert.ts'
+import type { Leased } from './lease.ts'
 import { FIRST_PART, type PartStart } from './parts.ts'
 import type { FileCopy, FileRecord } from './records.ts'
 
@@ -22,7 +23,21 @@ export interface SurveyedPart extends PartStart {
   md5: string
 }
 
+/** Where a copy is made from. What it was begun from it is gone on with from: each place has its bytes at other offsets. */
+export interface Origin {
+  /** Null: our bucket. */
+  place: Pick<FileCopy, 'connection' | 'account' | 'native_id'> | null
+  /** What its lines are. */
+  form: DatasetFormat
+  /** Whether they are the file's own, rather than a conversion read back. */
+  is_original: boolean
+  /** Bytes in this form. */
+  bytes: number
+}
+
 export interface CopySurvey {
+  /** Null before the survey has begun. */
+  origin: Origin | null
   /** Where the reading goes on. */
   next: PartStart
   parts: SurveyedPart[]
@@ -39,8 +54,7 @@ export interface CopySurvey {
   md5: string | null
 }
 
-export interface CopyRecord {
-  id: string
+export interface CopyRecord extends Leased {
   owner: string
   /** What is copied: the SHA-256 of the bytes, or the id of the one file where that is not known. */
   content: string
@@ -70,10 +84,6 @@ export interface CopyRecord {
   failures: number
   restarts: number
   error: { status: number; code: ErrorCode; message: string; param: string | null } | null
-  /** Who is at work, and until when it is believed without a further sign of life (Unix seconds). */
-  lease: { holder: string; until: number } | null
-  /** When the schedule is to see to it, Unix seconds; null: never. */
-  due_at: number | null
 }
 
 export const COPIES = collection<CopyRecord, 'due' | 'content'>('copy', copy => copy.id, {
@@ -82,6 +92,7 @@ export const COPIES = collection<CopyRecord, 'due' | 'content'>('copy', copy => 
 })
 
 const NO_SURVEY: CopySurvey = {
+  origin: null,
   next: FIRST_PART,
   parts: [],
   part_bytes: 0,

@@ -6,9 +6,10 @@ import { type Context, nowSeconds } from '../context.ts'
 import { ApiError } from '../openai/index.ts'
 import { listDue } from '../platform/index.ts'
 import { asAnswerError, ProviderFault, reconnect, TransferLost } from '../providers/index.ts'
-import { claim, LeaseLost, release, save } from './copy-lease.ts'
+import { claim, release, save } from './copy-lease.ts'
 import { COPIES, type CopyRecord } from './copy-records.ts'
 import { abortSession, COPY_STEPS, type Hold, isSourceChanged, restarted } from './copying.ts'
+import { LeaseLost } from './lease.ts'
 import { FILES } from './records.ts'
 
 /** The name of the task that goes on with a copy. */

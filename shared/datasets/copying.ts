@@ -2,15 +2,22 @@
  * The steps of a copy. Each is bounded, saves how far it got, and may be done again: whoever comes next goes on from there.
  * @module
  */
-import { type Context, nowSeconds } from '../context.ts'
+import type { Context } from '../context.ts'
 import { type ApiError, badRequest } from '../openai/index.ts'
-import { type Connection, ProviderFault, type TransferFile, type Transfers } from '../providers/index.ts'
+import {
+  type Connection,
+  type DatasetFormat,
+  ProviderFault,
+  type TransferFile,
+  type Transfers,
+} from '../providers/index.ts'
 import { md5Of, RunningChecksum } from './checksum.ts'
 import { convert, type LineLoss, MOST_LOSSES, survey } from './convert.ts'
-import { LeaseLost, save } from './copy-lease.ts'
-import { COPIES, type CopyRecord, UNTOUCHED } from './copy-records.ts'
-import { readFile } from './files.ts'
-import { FORMATS, type Format } from './formats/index.ts'
+import { save } from './copy-lease.ts'
+import { COPIES, type CopyRecord, type Origin, UNTOUCHED } from './copy-records.ts'
+import { type Format, formatFrom } from './formats/index.ts'
+import { LeaseLost, signOfLife } from './lease.ts'
+import { findOrigin, openOrigin } from './origins.ts'
 import { type Cut, cutParts, type PartStart } from './parts.ts'
 import { FILES, type FileRecord } from './records.ts'
 
@@ -48,13 +55,41 @@ const contentFile = async ({ platform }: Context, { files }: CopyRecord): Promis
   throw new LeaseLost()
 }
 
-const formatOf = ({ format }: CopyRecord): Format => FORMATS[format ?? 'openai']
+/** A file, and the place it is read from as long as nothing is begun anew. */
+interface Source {
+  file: FileRecord
+  origin: Origin
+  /** From the origin's lines to the copy's. */
+  format: Format
+}
 
-const nothing = () => new Blob([]).stream()
+/** The survey's source: what is known of it already, or the best there is, with what is not in it any more. */
+const surveyed = async (
+  { context }: Hold,
+  { survey, format }: CopyRecord,
+  file: FileRecord,
+): Promise<{ source: Source; survey: CopyRecord['survey'] }> => {
+  const wanted = format ?? 'openai'
+  if (survey.origin) return { source: sourceAt(file, survey.origin, wanted), survey: structuredClone(survey) }
+  const { losses, loss_count, ...origin } = await findOrigin(context, file, wanted)
+  return {
+    source: sourceAt(file, origin, wanted),
+    survey: structuredClone({ ...survey, origin, losses, loss_count }),
+  }
+}
 
-/** The source from a byte on. */
-const openContent = async (context: Context, file: FileRecord, from: number) =>
-  from >= file.bytes && file.bytes > 0 ? nothing() : (await readFile(context, file, from)).body
+const sourceAt = (file: FileRecord, origin: Origin, wanted: DatasetFormat): Source => ({
+  file,
+  origin,
+  format: formatFrom(origin.form, wanted),
+})
+
+/** The source from a byte on. @throws {SourceChanged} when it is not where it was */
+const openSource = async (context: Context, { file, origin }: Source, from: number) => {
+  const opened = await openOrigin(context, file, origin, from)
+  if (!opened) throw new SourceChanged()
+  return opened.body
+}
 
 /** Where a copy is sent in parts: beyond what is done in one step, where the provider takes parts. */
 const transferOf = ({ context, connection }: Hold, file: FileRecord): Transfers | undefined =>
@@ -91,14 +126,10 @@ const judge = ({ connection: { provider } }: Hold, copy: CopyRecord): void => {
 
 /** Passes a body on and shows signs of life while it moves. */
 const heartbeat = ({ context, copy }: Hold): TransformStream<Uint8Array, Uint8Array> => {
-  const pause = context.config.copying.leaseSeconds / 3
-  let last = nowSeconds(context)
+  const beat = signOfLife(context, () => save(context, copy, {}))
   return new TransformStream({
     async transform(chunk, controller) {
-      if (nowSeconds(context) - last > pause) {
-        last = nowSeconds(context)
-        await save(context, copy, {})
-      }
+      await beat()
       controller.enqueue(chunk)
     },
   })
@@ -106,27 +137,30 @@ const heartbeat = ({ context, copy }: Hold): TransformStream<Uint8Array, Uint8Ar
 
 /** All in one request. */
 const copyWhole = async (hold: Hold, file: FileRecord): Promise<CopyRecord> => {
-  const { context, connection } = hold
+  const { context, connection, copy } = hold
   const { provider, channel } = connection
-  const format = formatOf(hold.copy)
-  const open = async () => (await openContent(context, file, 0)).pipeThrough(heartbeat(hold))
-  const { lossCount, ...found } = await survey(await open(), format)
-  const surveyed = {
-    ...hold.copy,
-    survey: { ...hold.copy.survey, ...found, loss_count: lossCount },
-  }
-  judge(hold, surveyed)
+  const { source, survey: before } = await surveyed(hold, copy, file)
+  const open = async () => (await openSource(context, source, 0)).pipeThrough(heartbeat(hold))
+  const found = await survey(await open(), source.format)
+  const whole = { ...before, bytes: found.bytes, examples: found.examples }
+  addLosses(whole, found.losses, found.lossCount)
+  judge(hold, { ...copy, survey: whole })
   const { id } = await provider.files.upload(channel, {
-    name: surveyed.name,
-    purpose: surveyed.purpose,
+    name: copy.name,
+    purpose: copy.purpose,
     size: found.bytes,
-    open: async () => (await open()).pipeThrough(convert(format)),
+    open: async () => (await open()).pipeThrough(convert(source.format)),
   })
-  return save(context, hold.copy, { ...done(id), survey: surveyed.survey }).catch(async error => {
+  return save(context, copy, { ...done(id), survey: whole }).catch(async error => {
     // Nobody will ever ask for it under this name.
     await provider.files.delete(channel, id).catch(() => undefined)
     throw error
   })
+}
+
+const addLosses = (survey: CopyRecord['survey'], losses: LineLoss[], count: number): void => {
+  survey.losses.push(...losses.slice(0, MOST_LOSSES - survey.losses.length))
+  survey.loss_count += count
 }
 
 /** Of a finished copy its parts are of no more use. */
@@ -135,17 +169,17 @@ const done = (native_id: string) =>
 
 /** Parts of a copy from one on, until the step has done its share. */
 async function* partsWithin(
-  { context, copy, memory }: Hold,
-  file: FileRecord,
+  { context, memory }: Hold,
+  source: Source,
   start: PartStart,
   partBytes: number,
 ): AsyncGenerator<Cut & { isShareDone: boolean }> {
   const { stepBytes, stepSeconds } = context.config.copying
   const end = context.platform.clock.now() + stepSeconds * 1000
   let bytes = 0
-  const source = context.platform.chunks(await openContent(context, file, start.source))
+  const chunks = context.platform.chunks(await openSource(context, source, start.source))
   if (memory.part?.length !== partBytes) memory.part = new Uint8Array(partBytes)
-  for await (const cut of cutParts(source, formatOf(copy), start, memory.part)) {
+  for await (const cut of cutParts(chunks, source.format, start, memory.part)) {
     bytes += cut.bytes.length
     yield { ...cut, isShareDone: bytes >= stepBytes || context.platform.clock.now() >= end }
   }
@@ -159,18 +193,17 @@ const partBytesOf = ({ context }: Hold, { partBytes: { least, most, unit } }: Tr
 /** Reads the dataset once, to know what its conversion gives before anything is sent. */
 const surveyParts = async (hold: Hold, file: FileRecord, transfer: Transfers): Promise<CopyRecord> => {
   const { context, copy } = hold
-  const found = structuredClone(copy.survey)
+  const { source, survey: found } = await surveyed(hold, copy, file)
   // The parts keep their size though the configuration may change.
   found.part_bytes ||= partBytesOf(hold, transfer)
   const checksum = transfer.proof === 'whole' ? new RunningChecksum(found.checksum) : undefined
-  for await (const cut of partsWithin(hold, file, found.next, found.part_bytes)) {
+  for await (const cut of partsWithin(hold, source, found.next, found.part_bytes)) {
     checksum?.add(cut.bytes)
     if (cut.bytes.length > 0) found.parts.push({ ...found.next, md5: md5Of(cut.bytes) })
     found.next = cut.next
     found.bytes += cut.bytes.length
     found.examples += cut.examples
-    found.losses.push(...cut.losses.slice(0, MOST_LOSSES - found.losses.length))
-    found.loss_count += cut.losses.length
+    addLosses(found, cut.losses, cut.losses.length)
     if (cut.isShareDone)
       return save(context, copy, { failures: 0, survey: { ...found, checksum: checksum?.state ?? null } })
   }
@@ -214,12 +247,12 @@ const sending: Step = async hold => {
   const transfer = transferAt(hold)
   let copy = hold.copy.session ? hold.copy : await openSession(hold)
   const { parts, part_bytes } = copy.survey
-  const file = await contentFile(context, copy)
+  const { source } = await surveyed(hold, copy, await contentFile(context, copy))
   const first = parts[copy.sent]
   let isRepeat = hold.isTakenOver
   let offset = copy.sent * part_bytes
   if (first) {
-    for await (const cut of partsWithin({ ...hold, copy }, file, first, part_bytes)) {
+    for await (const cut of partsWithin({ ...hold, copy }, source, first, part_bytes)) {
       if (cut.bytes.length === 0) break
       const md5 = md5Of(cut.bytes)
       if (md5 !== parts[copy.sent]?.md5) throw new SourceChanged()

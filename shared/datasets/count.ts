@@ -7,10 +7,10 @@ import { type Context, nowSeconds } from '../context.ts'
 import { badRequest } from '../openai/index.ts'
 import { COUNTS, type CountRecord, idOfCount } from './count-records.ts'
 import { exampleProblem } from './example.ts'
-import { readFile } from './files.ts'
 import type { Example } from './formats/index.ts'
 import { createInput } from './input/index.ts'
 import { LONGEST_LINE } from './lines.ts'
+import { readExamples, readFile } from './origins.ts'
 import type { FileRecord } from './records.ts'
 import { exampleTokens, type TokenCounter } from './tokens/index.ts'
 
@@ -141,7 +141,9 @@ const sampleFile = async (
   const count = isSpread ? Math.max(2, Math.min(MOST_SAMPLES, Math.floor(budget / LEAST_SAMPLE))) : 1
   const samples: Tally[] = []
   for (let index = 0; index < count; index++) {
-    const { body } = await readFile(context, file, Math.floor((index * file.bytes) / count))
+    const body = isSpread
+      ? (await readFile(context, file, Math.floor((index * file.bytes) / count))).body
+      : await readExamples(context, file)
     const bytes = await readSample(body, Math.ceil(budget / count))
     samples.push(tallySample(wholeLines(bytes, index === 0), counter, window))
   }
@@ -174,7 +176,7 @@ export const countFile = async (
 
   const found = isSampled
     ? await sampleFile(context, file, counter, window, budget)
-    : { ...(await countAll((await readFile(context, file)).body, counter, window)), error: 0 }
+    : { ...(await countAll(await readExamples(context, file), counter, window)), error: 0 }
   if (found.examples === 0)
     throw badRequest('training_file', 'The file holds no training example.', 'invalid_dataset')
   const count: CountRecord = {

@@ -9,10 +9,13 @@ export * from './deletion.ts'
 export * from './files.ts'
 export { createFormDigest, digestForm } from './form-digest.ts'
 export { FEWEST_EXAMPLES } from './inspector.ts'
+export { continueIntake, resumeIntakes } from './intake-work.ts'
 export { removeLeftovers } from './leftovers.ts'
 export type { FormHandlers } from './multipart.ts'
+export { readFile } from './origins.ts'
 export { type FileCopy, type FileRecord, toFileObject } from './records.ts'
-export * from './sources.ts'
+export { isSource } from './sources.ts'
+export { takeIn } from './take-in.ts'
 export {
   errorOf,
   exampleWindow,

@@ -72,7 +72,12 @@ export const openIntake = ({ platform }: Context, owner: string, given?: string)
     if (report) return { ...raw, report }
     const object = await bucket.get(key)
     if (!object) throw new Error('The upload is not in the bucket.')
-    const { report: found, written } = await canonicalise(bucket, object.body, canonicalKey, declaration)
+    const { report: found, written } = await canonicalise(
+      bucket,
+      platform.chunks(object.body),
+      canonicalKey,
+      declaration,
+    )
     if (written) await bucket.delete(key)
     return { ...(written ?? raw), report: found }
   }

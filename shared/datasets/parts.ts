@@ -3,9 +3,9 @@
  * begins in, and how much of that line's conversion comes before it.
  * @module
  */
-import { badRequest } from '../openai/index.ts'
 import type { ChunkReader } from '../platform/index.ts'
-import { convertLine, type LineLoss, MARK } from './convert.ts'
+import { convertLine, type LineLoss, MARK, unreadable } from './convert.ts'
+import { createEncoder } from './encode.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
 
@@ -33,37 +33,9 @@ export interface Cut {
   losses: LineLoss[]
 }
 
-const encoder = new TextEncoder()
 const LINE_FEED = 0x0a
 /** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
 const BITE = 16 * 1024
-/** UTF-8 has no more for one unit of a text. */
-const MOST_BYTES = 3
-/** Memory kept for texts: a dataset of very long lines is not the rule. */
-const MOST_KEPT = 1024 * 1024
-
-const unreadable = (line: number, why: string) =>
-  badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
-
-const convertAt = (format: Format, text: string, line: number) => {
-  try {
-    return convertLine(format, text)
-  } catch {
-    // What was never checked here (a provider's own file) may be anything; the parser's message quotes it.
-    throw unreadable(line, 'is not JSON')
-  }
-}
-
-/** Turns texts into bytes, which are good until the next text: always in the same memory, so that a long dataset leaves no garbage. */
-const createEncoder = () => {
-  let memory = new Uint8Array(4 * BITE)
-  return (text: string): Uint8Array => {
-    const most = text.length * MOST_BYTES
-    if (most > MOST_KEPT) return encoder.encode(text)
-    if (most > memory.length) memory = new Uint8Array(most)
-    return memory.subarray(0, encoder.encodeInto(text, memory).written)
-  }
-}
 
 /**
  * The parts of a dataset from one on. The last may be shorter, and is empty where nothing but losses comes after the one before.
@@ -95,11 +67,11 @@ export async function* cutParts(
 
   const reader = createLineReader((text, number) => {
     line = start.line - 1 + number
-    const converted = convertAt(format, text, line)
+    const converted = convertLine(format, text, line)
     if (converted.text !== undefined) pending += `${converted.text}\n`
     if (line <= start.counted) return
     if (converted.text !== undefined) examples++
-    losses.push(...converted.losses.map(loss => ({ ...loss, line })))
+    losses.push(...converted.losses)
   })
   const check = (fault: LineFault | undefined) => {
     if (fault)

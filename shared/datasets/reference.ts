@@ -3,7 +3,8 @@
  * @module
  */
 import type { Context } from '../context.ts'
-import { findFile, readFile } from './files.ts'
+import { findFile } from './files.ts'
+import { readFile } from './origins.ts'
 import { isSource, openSource } from './sources.ts'
 
 export interface OpenDataset {

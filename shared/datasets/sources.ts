@@ -1,15 +1,13 @@
 /**
- * Data that is pointed at rather than uploaded: read where it is, and taken in as a file of the owner.
+ * Data that is pointed at rather than uploaded: read where it is.
  * @module
  */
 import type { ConnectionConfig } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest } from '../openai/index.ts'
-import { bytesToBase62 } from '../platform/index.ts'
-import { type Connection, connect, mayUseConnection, ProviderFault } from '../providers/index.ts'
+import { type Connection, connect, mayUseConnection, ProviderFault, rangeFrom } from '../providers/index.ts'
 import { type OpenAnswer, TransportError } from '../transport.ts'
-import { openIntake } from './intake.ts'
-import { FILES, type FileRecord } from './records.ts'
+import { skipping } from './origins.ts'
 
 /** The provider whose store a scheme names. */
 const STORES: Readonly<Record<string, ConnectionConfig['provider']>> = { s3: 'bedrock', gs: 'vertex_ai' }
@@ -24,16 +22,38 @@ const MOST_REDIRECTS = 3
 
 /** A source that has been opened. */
 export interface OpenSource {
+  /** From the byte on that was asked for. */
   body: ReadableStream<Uint8Array>
-  /** Bytes, if they were announced. */
+  /** Bytes of the whole, if they were announced. */
   size: number | undefined
   /** Tells this content from others of the same place; null where the place has nothing of the kind. */
   etag: string | null
+  /** Whether it can be read from its middle on. */
+  isRanged: boolean
+  /** What it was opened with; null: none. */
+  connection: Pick<Connection, 'name' | 'account'> | null
 }
 
-const withoutQuery = (uri: string): string => uri.replace(/[?#].*$/s, '')
+/** It has become shorter than what has been read of it. */
+export class BeyondTheEnd extends Error {
+  constructor() {
+    super('The source ends before that byte.')
+    this.name = 'BeyondTheEnd'
+  }
+}
 
-const unreadable = (param: string, uri: string, why: string, status = 400, cause?: unknown): ApiError =>
+const BEYOND_THE_END = 416
+const PARTIAL_CONTENT = 206
+
+export const withoutQuery = (uri: string): string => uri.replace(/[?#].*$/s, '')
+
+export const unreadable = (
+  param: string,
+  uri: string,
+  why: string,
+  status = 400,
+  cause?: unknown,
+): ApiError =>
   new ApiError({
     status,
     code: 'source_unreadable',
@@ -42,14 +62,30 @@ const unreadable = (param: string, uri: string, why: string, status = 400, cause
     cause,
   })
 
-const opened = ({ headers, body }: OpenAnswer): OpenSource => {
-  const length = headers.get('content-length')
+const opened = (
+  { status, headers, body }: OpenAnswer,
+  from: number,
+  connection: OpenSource['connection'],
+): OpenSource => {
+  const isPart = status === PARTIAL_CONTENT
+  const length = isPart
+    ? (/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? null)
+    : headers.get('content-length')
   const etag = headers.get('etag') ?? headers.get('last-modified')
-  return { body, size: length === null ? undefined : Number(length), etag: etag && `${etag} ${length ?? ''}` }
+  // What the platform unpacks is counted otherwise there than here.
+  const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
+  const isRanged = connection !== null || headers.get('accept-ranges') === 'bytes'
+  return {
+    body: isPart || from === 0 ? body : body.pipeThrough(skipping(from)),
+    size: length === null ? undefined : Number(length),
+    etag: etag && `${etag} ${length ?? ''}`,
+    isRanged: isRanged && !isPacked,
+    connection,
+  }
 }
 
 /** A public address. Redirects are followed by hand: each is judged like the first, and none is shown a credential. */
-const openWeb = async (context: Context, uri: string, param: string): Promise<OpenSource> => {
+const openWeb = async (context: Context, uri: string, param: string, from: number): Promise<OpenSource> => {
   let url = URL.parse(uri)
   for (let redirects = 0; url && redirects <= MOST_REDIRECTS; redirects++) {
     const answer = await context.transport
@@ -57,6 +93,7 @@ const openWeb = async (context: Context, uri: string, param: string): Promise<Op
         method: 'GET',
         url,
         headers: {},
+        ...rangeFrom(from),
         repeat: 'always',
         accept: REDIRECTS,
         timeoutMs: context.config.timeoutSeconds * 1000,
@@ -68,8 +105,10 @@ const openWeb = async (context: Context, uri: string, param: string): Promise<Op
           throw unreadable(param, uri, `no answer (${error.reason})`, 502, error)
         throw error
       })
-    if (answer.status === 200) return opened(answer)
+    if (answer.status === 200 || (from > 0 && answer.status === PARTIAL_CONTENT))
+      return opened(answer, from, null)
     await answer.body.cancel().catch(() => undefined)
+    if (answer.status === BEYOND_THE_END) throw new BeyondTheEnd()
     if (!REDIRECTS.includes(answer.status))
       throw unreadable(param, uri, `it answers with status ${answer.status}`)
     url = URL.parse(answer.headers.get('location') ?? '', url.href)
@@ -107,6 +146,7 @@ const openStored = async (
   uri: string,
   param: string,
   { name, account, provider, channel }: Connection,
+  from: number,
 ): Promise<OpenSource> => {
   // The deployment's own credentials read more than any of its callers may.
   const isOwn = account !== name
@@ -118,91 +158,29 @@ const openStored = async (
       message: `The connection '${name}' does not let jobs read '${uri}': its configuration names what they may ('sources').`,
     })
   }
-  return provider.files.content(channel, uri).then(opened, (error: unknown) => {
+  const answer = await provider.files.content(channel, uri, from).catch((error: unknown) => {
     const isAnswer = error instanceof ProviderFault || error instanceof ApiError
     if (isAnswer && error.status === 404) throw unreadable(param, uri, 'it is not there')
+    if (isAnswer && error.status === BEYOND_THE_END) throw new BeyondTheEnd()
     throw error
   })
+  return opened(answer, from, { name, account })
 }
 
-/** Opens what a reference points at. @param job the connection of the job that is to have it */
+/**
+ * Opens what a reference points at.
+ * @param job the connection of the job that is to have it
+ * @param from the byte to begin at
+ */
 export const openSource = async (
   context: Context,
   uri: string,
   param: string,
   job: Connection | undefined,
+  from = 0,
 ): Promise<OpenSource> => {
   const store = STORES[SOURCE.exec(uri)?.[1] ?? '']
   return store === undefined
-    ? openWeb(context, uri, param)
-    : openStored(context, uri, param, await storeConnection(context, store, job, param))
+    ? openWeb(context, uri, param, from)
+    : openStored(context, uri, param, await storeConnection(context, store, job, param), from)
 }
-
-/** The same content of the same place is the same file of an owner, however often it is pointed at. */
-const sourceFileId = async (owner: string, uri: string, etag: string): Promise<string> => {
-  const name = new TextEncoder().encode([owner, uri, etag].join('\n'))
-  return `file-${bytesToBase62(new Uint8Array(await crypto.subtle.digest('SHA-256', name), 0, 24))}`
-}
-
-const nameOf = (uri: string): string => {
-  const last = withoutQuery(uri).split('/').at(-1) || 'data.jsonl'
-  try {
-    return decodeURIComponent(last)
-  } catch {
-    return last
-  }
-}
-
-const tooLarge = (param: string, uri: string, limit: number): ApiError =>
-  new ApiError({
-    status: 413,
-    code: 'body_too_large',
-    param,
-    message: `'${withoutQuery(uri)}' is larger than the ${limit} bytes that this gateway takes.`,
-  })
-
-/**
- * Takes in what a reference points at, like an upload: checked as it streams, and kept only if it is a dataset. What has been
- * taken in and has not changed since is not read again.
- * @throws {ApiError} 400 naming the line or why it cannot be read, 403 where reading it is not allowed, 413
- */
-export const takeIn = async (
-  context: Context,
-  owner: string,
-  uri: string,
-  param: string,
-  job: Connection | undefined,
-): Promise<FileRecord> => {
-  const { store, chunks } = context.platform
-  const limit = context.config.limits.file
-  const { body, size, etag } = await openSource(context, uri, param, job)
-  const wanted = etag === null ? undefined : await sourceFileId(owner, uri, etag)
-  const known = wanted === undefined ? undefined : (await FILES.get(store, wanted))?.value
-  if (known?.deleted_at === null || (size ?? 0) > limit) {
-    await body.cancel().catch(() => undefined)
-    if (known?.deleted_at === null) return known
-    throw tooLarge(param, uri, limit)
-  }
-  // A deleted file's id is never given to another.
-  const intake = openIntake(context, owner, known ? undefined : wanted)
-  const reader = chunks(body)
-  try {
-    let taken = 0
-    for (let bytes = await reader.next(); bytes; bytes = await reader.next(bytes)) {
-      taken += bytes.length
-      if (taken > limit) throw tooLarge(param, uri, limit)
-      await intake.write(bytes, true)
-    }
-    const source = { uri: withoutQuery(uri), etag }
-    return await intake.finish({ filename: nameOf(uri), purpose: 'fine-tune', source })
-  } catch (error) {
-    await reader.cancel().catch(() => undefined)
-    await intake.abort()
-    if (error instanceof ApiError) throw asOf(error, param)
-    throw unreadable(param, uri, 'it broke off', 502, error)
-  }
-}
-
-/** The refusal of an upload as one of the field that pointed at the data. */
-const asOf = ({ status, code, message }: ApiError, param: string): ApiError =>
-  new ApiError({ status, code, message, param })

@@ -13,9 +13,8 @@ import {
   type UploadPartState,
   type UploadRequest,
 } from '../openai/index.ts'
-import { canonicalise, sourceFormatOf } from './canonical.ts'
-import { joined } from './files.ts'
 import { FILES, type FileRecord, LONGEST_NAME, type Segment, toFileObject } from './records.ts'
+import { checkStored, type Findings } from './stored-check.ts'
 import {
   deleteParts,
   findUpload,
@@ -27,7 +26,7 @@ import {
 } from './upload-life.ts'
 import { directParts, partStates, storedParts } from './upload-parts.ts'
 import { prefixOf, UPLOADS, type UploadRecord } from './upload-records.ts'
-import { createValidator, VALIDATED_PURPOSE } from './validator.ts'
+import { VALIDATED_PURPOSE } from './validator.ts'
 
 const STANDARD_PART_SIZE = 64 * 1024 * 1024
 
@@ -138,53 +137,6 @@ const chosen = async (
   return segments
 }
 
-/** What is known of a file once its bytes have been read, and where they are kept. */
-type Findings = Pick<FileRecord, 'examples' | 'sha256' | 'segments' | 'bytes' | 'source_format'>
-
-/**
- * Reads the objects once, one after the other, if there is anything to be learned from it: whether they are a dataset, and
- * whether they have this MD5.
- * @throws {ApiError} 400 naming the line, or `md5`
- */
-const inspect = async (
-  { platform }: Context,
-  segments: Segment[],
-  { isDataset, md5, canonicalKey }: { isDataset: boolean; md5: string | undefined; canonicalKey: string },
-): Promise<Findings> => {
-  const { bucket, chunks } = platform
-  const asTheyAre = { segments, bytes: segments.reduce((sum, { bytes }) => sum + bytes, 0) }
-  if (!isDataset && md5 === undefined) return { ...asTheyAre, examples: null, sha256: null }
-  const validator = isDataset ? createValidator() : undefined
-  const sums = { md5: createHash('md5'), sha256: createHash('sha256') }
-  for (const { key, bytes } of segments) {
-    const object = await bucket.get(key)
-    if (object?.size !== bytes) throw new Error('A part of the file is not in the bucket.')
-    const source = chunks(object.body)
-    for (let chunk = await source.next(); chunk; chunk = await source.next(chunk)) {
-      validator?.write(chunk)
-      if (md5 !== undefined) sums.md5.update(chunk)
-      sums.sha256.update(chunk)
-    }
-  }
-  if (md5 !== undefined && sums.md5.digest('hex') !== md5.toLowerCase())
-    throw badRequest(
-      'md5',
-      'The parts have another MD5: something was lost on the way, or their order is wrong.',
-    )
-  const report = validator?.finish()
-  if (!report || validator?.isCanonical)
-    return { ...asTheyAre, examples: report?.examples ?? null, sha256: sums.sha256.digest('hex') }
-  const { written } = await canonicalise(bucket, joined(platform, segments, 0), canonicalKey, {})
-  if (!written) throw new Error('Lines that are not canonical have no canonical form.')
-  return {
-    segments: [written.segment],
-    bytes: written.segment.bytes,
-    examples: report.examples,
-    sha256: written.sha256,
-    source_format: sourceFormatOf(report.summary.format),
-  }
-}
-
 /** What tells one completion of an upload from another. */
 const requestSum = ({ part_ids, md5 }: CompleteUploadRequest): string =>
   createHash('sha256')
@@ -219,7 +171,7 @@ export const completeUpload = async (
     const segments = await chosen(context, upload, request.part_ids)
     // Below the upload's own prefix: what no file comes of is swept with its parts.
     const canonicalKey = `${prefixOf(upload)}canonical-${completedBy.slice(0, 16)}`
-    findings = await inspect(context, segments, { isDataset, md5: request.md5, canonicalKey })
+    findings = await checkStored(context, segments, { isDataset, md5: request.md5, canonicalKey })
   } catch (error) {
     // Parts vanish under the eyes of who is late: then that is what went wrong.
     const now = await findUpload(context, owner, id)

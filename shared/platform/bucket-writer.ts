@@ -35,7 +35,7 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
     sending = upload.part(++parts, part.subarray(0, filled))
     // Its failure is told by whoever waits for it next.
     sending.catch(() => undefined)
-    ;[part, sent] = [sent, part]
+    ;[part, sent] = [sent.length === 0 ? new Uint8Array(partBytes) : sent, part]
     filled = 0
   }
 
@@ -48,7 +48,7 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
       for (let rest = chunk; rest.length > 0; ) {
         // The first part grows as needed, so that many small files do not cost a full part's memory each.
         if (part.length < partBytes && filled + rest.length > part.length) {
-          const grown = new Uint8Array(Math.min(partBytes, Math.max(part.length * 2, filled + rest.length)))
+          const grown = new Uint8Array(Math.min(partBytes, Math.max(part.length * 4, filled + rest.length)))
           grown.set(part.subarray(0, filled))
           part = grown
         }

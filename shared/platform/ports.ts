@@ -52,6 +52,11 @@ export interface Store {
   putAll(records: StoreRecord[]): Promise<void>
   delete(kind: string, id: string): Promise<void>
   list(query: ListQuery): Promise<StoredRecord[]>
+  /**
+   * Removes what writes that did not come to their end have left behind, at most so much of it. A store whose writes leave nothing
+   * has no such method.
+   */
+  sweep?(limit: number): Promise<void>
 }
 
 export interface BucketObject {
@@ -171,6 +176,8 @@ export interface Platform {
   chunks(body: ReadableStream<Uint8Array>): ChunkReader
   /** Whether calls still under way are ended with the request that made them. */
   endsCallsWithRequest: boolean
+  /** Whether a request's signal tells that its client has left. Where not, what nobody reads any more goes on. */
+  hearsClientsLeave: boolean
   /** A body of known length out of pieces, streamed one after the other; those that are functions are opened when their turn comes. */
   sizedBody(pieces: BodyPiece[], size: number): ReadableStream<Uint8Array>
   /** Lets work go on after the answer is sent. */

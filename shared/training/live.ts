@@ -26,7 +26,9 @@ export interface Pace {
   longest: number
 }
 
-const PACE: Pace = { look: 1000, ask: 2000, settle: 1500, heartbeat: 15_000, longest: 300_000 }
+const PACE = { look: 1000, ask: 2000, settle: 1500, heartbeat: 15_000 }
+/** A connection whose client's leaving is not heard of lasts less: it goes on asking, and holds one of the deployment's invocations. */
+const LONGEST = { heard: 300_000, unheard: 60_000 }
 
 /** Events read at a time. */
 const PAGE = 200
@@ -69,7 +71,8 @@ export const followEvents = async (
     })
     if (items.length === 0) return undefined
   }
-  return follow(context, owner, job, place, { ...PACE, ...pace })
+  const longest = context.platform.hearsClientsLeave ? LONGEST.heard : LONGEST.unheard
+  return follow(context, owner, job, place, { ...PACE, longest, ...pace })
 }
 
 async function* follow(

@@ -7,7 +7,7 @@ import { json } from 'node:stream/consumers'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { TEMPORARY } from '../../sandbox/aws/account.ts'
-import { createFunction, runtimeName } from '../../sandbox/aws-platform/function.ts'
+import { createFunction, RUNTIME_NAME } from '../../sandbox/aws-platform/function.ts'
 import { type AwsStack, startAwsStack } from '../../sandbox/aws-platform/stack.ts'
 import type { UploadObject } from '../../shared/openai/index.ts'
 import { chatLines, datasetFile, isOver, jobWhen, toJsonl } from '../e2e/support/data.ts'
@@ -28,7 +28,7 @@ afterAll(() => stack?.stop())
 const post = (url: string, body: string | Uint8Array<ArrayBuffer>, type: string) =>
   fetch(url, { method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': type }, body })
 
-describe(`a function under ${runtimeName()}`, () => {
+describe(`a function under ${RUNTIME_NAME}`, () => {
   it('is a cold start without a call of anything', async () => {
     const cold = await startAwsStack({
       sandbox: false,
@@ -83,6 +83,15 @@ describe(`a function under ${runtimeName()}`, () => {
     // Without CloudFront it is Lambda's own, and says nothing of that.
     const bare = await post(`${stack.bareUrl}/v1/uploads`, body(), type)
     expect([bare.status, await bare.text()]).toEqual([413, expect.not.stringContaining('direct')])
+  })
+
+  it.each([
+    ['an answer', '/v1/files', 200],
+    ['an error', '/v1/files/file-none', 404],
+  ])('never has %s stored, or given to another who asks at the same time', async (_, path, status) => {
+    const answer = await fetch(`${stack.url}${path}`, { headers: { authorization: `Bearer ${key}` } })
+    expect([answer.status, answer.headers.get('cache-control')]).toEqual([status, 'no-store'])
+    await answer.arrayBuffer()
   })
 
   it('answers a GET that brings a body as any other', async () => {

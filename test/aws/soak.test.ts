@@ -5,7 +5,7 @@ import { startSandbox } from '../../sandbox/server.ts'
 import { createAwsPlatform } from '../../shared/platform/aws/index.ts'
 import { createDynamoStore } from '../../shared/platform/aws/store.ts'
 import { soak } from '../pure/support/soak.ts'
-import { clientOf, functionVariables } from './support.ts'
+import { clientOf, functionVariables, hastyClock } from './support.ts'
 
 /** `npm run soak` sets more. */
 const SEEDS = Number(process.env.SOAK_SEEDS_AWS ?? 1)
@@ -35,6 +35,7 @@ describe(`${JOBS} jobs under kills and faults, on DynamoDB`, () => {
           client: clientOf({ sandbox, services, variables, environment }),
           bucket: createAwsPlatform(variables).bucket,
           table: () => services.table,
+          clock: hastyClock,
         })
         let troubles = 0
         const trouble = (luck: number) => {

@@ -12,7 +12,12 @@ beforeAll(async () => {
   bench = await startAwsBench()
   const { s3Url: url, ...access } = bench.sandbox.aws
   bucket = createS3Bucket({ settings: async () => ({ url, ...access }), fetch, clock: hastyClock })
-  store = createDynamoStore({ client: clientOf(bench), bucket, table: () => bench.services.table })
+  store = createDynamoStore({
+    client: clientOf(bench),
+    bucket,
+    table: () => bench.services.table,
+    clock: hastyClock,
+  })
 })
 afterAll(() => Promise.all([bench.sandbox.close(), bench.services.close()]))
 
@@ -55,6 +60,7 @@ describe('a write whose answer is lost', () => {
       }),
       bucket,
       table: () => bench.services.table,
+      clock: hastyClock,
     })
     expect(await slow.put(record('late', '1', '1'), 1)).toBe(2)
     expect(await store.get('late', '1')).toMatchObject({ version: 5, body: '4' })
@@ -73,6 +79,7 @@ describe('a write whose answer is lost', () => {
       }),
       bucket,
       table: () => bench.services.table,
+      clock: hastyClock,
     })
     await expect(slow.put(record('later', '1', '1'), 1)).rejects.toThrow('ConditionalCheckFailedException')
   })
@@ -87,6 +94,7 @@ describe('a write whose answer is lost', () => {
       }),
       bucket,
       table: () => bench.services.table,
+      clock: hastyClock,
     })
     expect(await slow.put(record('won', '1', '"ours"'), 1)).toBeUndefined()
     expect(await store.get('won', '1')).toMatchObject({ version: 2, body: '"theirs"' })

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest'
-import { copiesOf, findFile, uploadFile } from '../../shared/datasets/index.ts'
+import { type Example, FORMATS } from '../../shared/datasets/formats/index.ts'
+import {
+  copiesOf,
+  countFile,
+  findFile,
+  readFile,
+  tokenCounterFor,
+  uploadFile,
+} from '../../shared/datasets/index.ts'
+import { FILES } from '../../shared/datasets/records.ts'
 import { check, type JobRequest, jobRequest } from '../../shared/openai/index.ts'
+import type { DatasetFormat } from '../../shared/providers/index.ts'
 import { complete } from '../../shared/serving/index.ts'
 import { jobEvents, submitJob } from '../../shared/training/index.ts'
 import { nativeJob, startFake } from './support/fake-provider.ts'
@@ -202,6 +212,115 @@ describe('the copies of a dataset', () => {
     state.maxFileBytes = bytes + 2
     state.format = 'openai_with_mark'
     await expect(submit({ training_file })).rejects.toMatchObject({ param: 'training_file' })
+  })
+})
+
+describe('a dataset of which our bucket has nothing any more', () => {
+  const lossy = toText([...Array.from({ length: 12 }, () => example()), LOSSY])
+  const begin = async (text: string, format: DatasetFormat, fields: object = {}) => {
+    const bench = start()
+    const { state, upload, submit, platform } = bench
+    state.format = format
+    const training_file = await upload(text)
+    await submit({ training_file, ...fields })
+    platform.bucket.objects.clear()
+    return { ...bench, training_file }
+  }
+  const last = (files: Record<string, string>) => Object.values(files).at(-1)
+
+  it.each(['gemini', 'nova', 'claude'] as const)('is made of its copy in the form %s', async format => {
+    const { state, submit, training_file, context } = await begin(PLAIN, format)
+    for (const other of (['openai', 'gemini', 'nova', 'claude', 'prompt_completion'] as const).filter(
+      each => each !== format,
+    )) {
+      state.format = other
+      await submit({ training_file })
+      const { convert } = FORMATS[other]
+      const line = JSON.stringify(convert ? convert(example() as Example).line : example())
+      expect(last(state.files)).toBe(`${line}\n`.repeat(12))
+    }
+    // It says the same, but is not the file.
+    const file = await findFile(context, OWNER, training_file)
+    await expect(readFile(context, file)).rejects.toMatchObject({ code: 'file_not_found' })
+  })
+
+  it('is counted by what its copy says', async () => {
+    const { context, training_file } = await begin(PLAIN, 'gemini')
+    const file = await findFile(context, OWNER, training_file)
+    const counter = await tokenCounterFor('openai', 'gpt-4o')
+    const count = await countFile(context, { ...file, examples: null }, counter, {
+      window: null,
+      budget: 1e6,
+    })
+    expect(count.examples).toBe(12)
+  })
+
+  it('is not made of prompts and completions, where a system message is part of the prompt', async () => {
+    const { state, submit, training_file } = await begin(PLAIN, 'prompt_completion')
+    state.format = 'openai'
+    await expect(submit({ training_file })).rejects.toMatchObject({ status: 404, code: 'file_not_found' })
+  })
+
+  it('is made of a copy that lacks something only for who takes that, and it is told again', async () => {
+    const { state, submit, warnings, training_file } = await begin(lossy, 'claude', { drop_params: true })
+    state.format = 'openai'
+    await expect(submit({ training_file })).rejects.toMatchObject({
+      status: 400,
+      code: 'invalid_dataset',
+      param: 'training_file',
+      message: expect.stringMatching(/line 13: parallel_tool_calls .*lost before.*'claude'/),
+    })
+    expect(Object.keys(state.files)).toHaveLength(1)
+    const { id } = await submit({ training_file, drop_params: true })
+    expect(await warnings(id)).toEqual([
+      expect.stringMatching(/^Dropped: 'training_file', line 13: parallel_tool_calls .*lost before/),
+    ])
+    // A copy in OpenAI's form that was made so is no original either.
+    state.format = 'nova'
+    await expect(submit({ training_file })).rejects.toMatchObject({ code: 'invalid_dataset' })
+  })
+
+  it('is made of the copy that lacks nothing where there is one', async () => {
+    const { state, submit, training_file, platform, upload } = await begin(lossy, 'claude', {
+      drop_params: true,
+    })
+    state.format = 'openai'
+    await upload(lossy).then(again => submit({ training_file: again }))
+    platform.bucket.objects.clear()
+    state.format = 'openai_with_mark'
+    await submit({ training_file })
+    expect(last(state.files)).toContain('parallel_tool_calls')
+  })
+
+  it('that a provider had before, in its own form, is read as that', async () => {
+    const { state, submit, training_file, context } = await begin(PLAIN, 'openai')
+    const of = (lines: unknown[]) => lines.map(line => `${JSON.stringify(line)}\n`).join('')
+    const gemini = FORMATS.gemini.convert?.(example() as Example).line
+    const adopt = async (text: string) => {
+      state.files = { native: text }
+      await FILES.update(context.platform.store, training_file, file => ({
+        ...file,
+        sha256: null,
+        copies: [{ connection: 'main', account: 'main', format: null, native_id: 'native' }],
+      }))
+    }
+    await adopt(of(Array.from({ length: 12 }, () => gemini)))
+    await submit({ training_file })
+    expect(last(state.files)).toBe(of(Array.from({ length: 12 }, () => example())))
+    // Its own form is passed on as it is.
+    state.format = 'gemini'
+    await submit({ training_file })
+    expect(last(state.files)).toBe(state.files.native)
+
+    state.format = 'nova'
+    await adopt(of([gemini, 7, { contents: 'no' }, { contents: [] }]))
+    await expect(submit({ training_file })).rejects.toMatchObject({
+      code: 'invalid_dataset',
+      message: expect.stringMatching(/line 2: must be .*; line 3: contents .*; line 4: messages /),
+    })
+    await adopt(`${of([gemini])}not JSON, and secret\n`)
+    const error = (await submit({ training_file }).catch((thrown: unknown) => thrown)) as Error
+    expect(error).toMatchObject({ code: 'invalid_dataset', message: 'Invalid dataset: line 2 is not JSON.' })
   })
 })
 

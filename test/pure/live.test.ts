@@ -121,13 +121,20 @@ describe('a live feed', () => {
     expect(await all(await followEvents(context, OWNER, ID, undefined))).toEqual(['only', 'over'])
   })
 
-  it('gives signs of life, and lets go of a connection that has lived long enough', async () => {
-    const { context, platform } = await start()
-    const began = platform.clock.now()
-    const feed = await followEvents(context, OWNER, ID, undefined, { heartbeat: 15_000, longest: 60_000 })
-    expect(await all(feed)).toEqual(['alive', 'alive', 'alive'])
-    expect(platform.clock.now() - began).toBe(60_000)
-  })
+  it.each([
+    ['hears', 300_000],
+    ['does not hear', 60_000],
+  ])(
+    'gives signs of life, and lets go of a connection that is old where it %s of clients that leave',
+    async (hears, longest) => {
+      const { context, platform } = await start()
+      platform.hearsClientsLeave = hears === 'hears'
+      const began = platform.clock.now()
+      const said = await all(await followEvents(context, OWNER, ID, undefined))
+      expect(said).toEqual(Array(longest / 15_000 - 1).fill('alive'))
+      expect(platform.clock.now() - began).toBe(longest)
+    },
+  )
 
   it('asks the provider less often than it looks', async () => {
     const { context, state, platform } = await start()

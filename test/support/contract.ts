@@ -205,3 +205,42 @@ export const bucketContract = (name: string, open: () => Bucket): void => {
     })
   })
 }
+
+/** What URLs that take one object must do, where a bucket has them. @param open with a clock that tells this time */
+export const presignContract = (name: string, open: (now: () => number) => Bucket): void => {
+  const bytes = new TextEncoder().encode('written by someone else')
+  const put = async (
+    url: string,
+    headers: Record<string, string>,
+    body: string | Uint8Array<ArrayBuffer> = bytes,
+  ) => (await fetch(url, { method: 'PUT', headers, body })).status
+  const presigned = async (key: string, now = () => Date.now()) => {
+    const bucket = open(now)
+    await bucket.delete(key)
+    const target = await bucket.presignPut?.(key, { bytes: bytes.length, seconds: 60 })
+    return { bucket, ...(target ?? expect.fail('There is no URL.')) }
+  }
+
+  describe(`A URL to write to, on ${name}`, () => {
+    it('takes the object, once, without any key of ours', async () => {
+      const { bucket, url, headers } = await presigned('presigned/ü +&')
+      expect(headers).toEqual({ 'if-none-match': '*' })
+      expect(await put(url, headers)).toBe(200)
+      expect((await bytesOf(bucket, 'presigned/ü +&'))?.bytes).toEqual(bytes)
+      expect(await put(url, headers)).toBe(412)
+    })
+
+    it('takes no other size, no other condition and no other key', async () => {
+      const { bucket, url, headers } = await presigned('presigned/strict')
+      expect(await put(url, headers, 'short')).toBe(403)
+      expect(await put(url, {})).toBe(403)
+      expect(await put(url.replace('/strict', '/other'), headers)).toBe(403)
+      expect(await bucket.size('presigned/strict')).toBeUndefined()
+    })
+
+    it('ends when it should', async () => {
+      const { url, headers } = await presigned('presigned/late', () => Date.now() - 61_000)
+      expect(await put(url, headers)).toBe(403)
+    })
+  })
+}

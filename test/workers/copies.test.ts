@@ -6,8 +6,11 @@ import { createApp } from '../../functions/app.ts'
 import { tick } from '../../functions/schedule.ts'
 import { runTask } from '../../functions/tasks.ts'
 import { defineConfig } from '../../shared/config.ts'
+import type { Context } from '../../shared/context.ts'
 import { COPIES, type CopyRecord } from '../../shared/datasets/copy-records.ts'
+import { INTAKES } from '../../shared/datasets/intake-records.ts'
 import type { Task } from '../../shared/platform/index.ts'
+import { connect } from '../../shared/providers/index.ts'
 import { type Gateway, SANDBOX, sandbox, startGateway } from '../support/gateway.ts'
 import { ground } from '../support/ground.ts'
 import { PROVIDERS, providerVariables } from '../support/providers.ts'
@@ -83,6 +86,7 @@ interface World {
   key: string
   variables: Record<string, string>
   tasks: Task[]
+  background: Context
   clock: { ahead: number }
   /** Carries out what was enqueued, until nothing is. */
   drain(): Promise<number>
@@ -93,7 +97,16 @@ const start = async (copying: Partial<typeof COPYING> = {}, time?: 'real time'):
   const variables = await providerVariables(SANDBOX)
   const tasks: Task[] = []
   const clock = { ahead: 0 }
-  const config = { copying: { ...COPYING, ...copying } }
+  const config = {
+    copying: { ...COPYING, ...copying },
+    connections: {
+      openai: { provider: 'openai' as const },
+      openai_compatible: { provider: 'openai_compatible' as const },
+      azure: { provider: 'azure' as const },
+      vertex_ai: { provider: 'vertex_ai' as const, sources: [`gs://${variables.VERTEX_BUCKET}/`] },
+      bedrock: { provider: 'bedrock' as const, sources: ['s3://sandbox-bucket/'] },
+    },
+  }
   const gateway = startGateway({
     config,
     variables,
@@ -123,6 +136,7 @@ const start = async (copying: Partial<typeof COPYING> = {}, time?: 'real time'):
     client: await gateway.client(key),
     variables,
     tasks,
+    background,
     clock,
     async drain() {
       let count = 0
@@ -145,6 +159,22 @@ const train = (client: OpenAI, training_file: string, provider: string, more: ob
 }
 
 const copyRecords = async () => (await ground.records('copy')) as unknown as CopyRecord[]
+/** As if who is at work had died without a word. */
+const orphan = async (kind: 'copy' | 'intake') => {
+  const { store } = ground.createPlatform({})
+  const lease = { holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }
+  for (const { id, native_id } of await ground.records(kind)) {
+    if (native_id) continue
+    if (kind === 'copy') await COPIES.update(store, String(id), copy => ({ ...copy, lease }))
+    else await INTAKES.update(store, String(id), intake => ({ ...intake, lease }))
+  }
+}
+/** Bytes from which the sandbox was read since a request. */
+const rangesSince = async (before: number): Promise<number[]> =>
+  (await sandbox.requests())
+    .slice(before)
+    .flatMap(({ method, headers }) => (method === 'GET' && headers.range) || [])
+    .map(range => Number(/bytes=(\d+)-/.exec(range)?.[1]))
 
 beforeEach(async () => {
   await sandbox.reset()
@@ -258,15 +288,13 @@ describe.each(['openai', 'vertex_ai'])('a dataset of several parts on its way to
   })
 
   it('that nobody goes on with is taken up by the schedule, where it was left', async () => {
-    const { client, gateway, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const { client, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
     const file = await upload(client, text)
     expect(await train(client, file, provider)).toMatchObject({ status: 'validating_files' })
     while (((await copyRecords())[0]?.sent ?? 0) < 1) await drainOne(tasks, drain)
     // The next message is lost, and who is at work dies without a word.
     expect(tasks.splice(0)).toMatchObject([{ type: 'copy' }])
-    const lease = { holder: 'dead', until: Math.floor(Date.now() / 1000) + 60 }
-    for (const { id } of await copyRecords())
-      await COPIES.update(gateway.platform.store, id, copy => ({ ...copy, lease }))
+    await orphan('copy')
     await tick()
     expect(await partsSent()).toBe(1)
     clock.ahead += 120_000
@@ -326,6 +354,101 @@ describe.each(['openai', 'vertex_ai'])('a dataset of several parts on its way to
     await Promise.all([1, 2, 3].map(() => train(client, file, provider)))
     await isWhole()
     expect(await copyRecords()).toMatchObject([{ state: 'done' }])
+  })
+})
+
+const emptyBucket = async ({ platform: { bucket } }: Gateway) => {
+  const { objects } = await bucket.list('files/')
+  await bucket.delete(...objects.map(({ key }) => key))
+}
+
+it('a copy whose source goes in the middle of reading is begun anew from another, which has its lines elsewhere', async () => {
+  const { text, isWhole } = at('openai')
+  const { client, gateway, drain } = await start({ waitSeconds: 0 })
+  const file = await upload(client, text)
+  await train(client, file, 'azure')
+  await drain()
+  await train(client, file, 'openai')
+  const made = async () => (await copyRecords()).find(({ state }) => state !== 'done')
+  expect(await made()).toMatchObject({
+    state: 'surveying',
+    survey: { parts: [{ line: 1 }], origin: { place: null } },
+  })
+  await emptyBucket(gateway)
+  await drain()
+  await isWhole()
+})
+
+describe.each([
+  { from: 'vertex_ai', to: 'openai' },
+  { from: 'bedrock', to: 'vertex_ai' },
+])('a dataset of which only the copy at $from is left', ({ from, to }) => {
+  it('goes on from there in parts, after who did it was killed in the middle, and is whole', async () => {
+    const { text, partsSent, isWhole } = at(to)
+    const { client, gateway, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const file = await upload(client, text)
+    await train(client, file, from)
+    await drain()
+    const source = (await copyRecords())[0]
+    expect(source).toMatchObject({ state: 'done' })
+    await emptyBucket(gateway)
+
+    expect(await train(client, file, to)).toMatchObject({ status: 'validating_files' })
+    const made = async () => (await copyRecords()).find(({ native_id }) => native_id !== source?.native_id)
+    while (((await made())?.sent ?? 0) < 1) await drainOne(tasks, drain)
+    // The next message is lost, and who is at work dies without a word.
+    tasks.splice(0)
+    await orphan('copy')
+    const before = (await sandbox.requests()).length
+    clock.ahead += 120_000
+    await tick()
+    await drain()
+    await isWhole()
+    expect(await made()).toMatchObject({ state: 'done' })
+    expect(await partsSent()).toBe(3)
+    // What had arrived was not read again, but for the line that the next part begins in.
+    expect((await rangesSince(before))[0]).toBeGreaterThan(100_000)
+  })
+})
+
+describe.each(['bedrock', 'vertex_ai'] as const)('a large source in the store of %s', store => {
+  it('is taken in by whoever goes on with it, each part once, and is whole', async () => {
+    const { client, background, drain, tasks, tick, clock } = await start({ waitSeconds: 0 })
+    const { text } = at('openai')
+    const { provider, channel } = await connect(background, store)
+    const bytes = new TextEncoder().encode(text)
+    const { id: uri } = await provider.files.upload(channel, {
+      name: 'large.jsonl',
+      purpose: 'fine-tune',
+      size: bytes.length,
+      open: async () => new Blob([bytes]).stream(),
+    })
+    const before = (await sandbox.requests()).length
+    const asked = train(client, uri, 'openai')
+    await expect(asked).rejects.toMatchObject({
+      status: 503,
+      code: 'dataset_copying',
+      param: 'training_file',
+    })
+    expect(await ground.records('intake')).toMatchObject([{ state: 'taking', parts: 1 }])
+    await drainOne(tasks, drain)
+    expect(await ground.records('intake')).toMatchObject([{ state: 'taking', parts: 2 }])
+    // The next message is lost, and who is at work dies without a word.
+    expect(tasks.splice(0)).toMatchObject([{ type: 'intake' }])
+    await orphan('intake')
+    await tick()
+    expect(await rangesSince(before)).toEqual([PART.openai])
+    clock.ahead += 120_000
+    await tick()
+    await drain()
+    expect(await ground.records('intake')).toEqual([])
+    expect(await rangesSince(before)).toEqual([PART.openai, 2 * (PART.openai ?? 0)])
+
+    const job = await train(client, uri, 'openai')
+    const content = await client.files.content(job.training_file)
+    expect(sha256(await content.text())).toBe(sha256(text))
+    await drain()
+    await at('openai').isWhole()
   })
 })
 

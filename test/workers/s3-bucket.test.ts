@@ -1,6 +1,7 @@
 /** What S3's own manners ask of the Bucket over its API; the rest is in the contract. */
 import { describe, expect, inject, it } from 'vitest'
 import { type Bucket, createS3Bucket, readS3Settings, type S3Settings } from '../../shared/platform/index.ts'
+import { presignContract } from '../support/contract.ts'
 
 const { s3Url: url, ...access } = inject('bucketAccess')
 const SETTINGS: S3Settings = { url, ...access }
@@ -124,42 +125,9 @@ describe('an upload in parts', () => {
   })
 })
 
+presignContract("S3's API", now => open({ now }).bucket)
+
 describe('a URL to write to', () => {
-  const BYTES = text('written by someone else')
-  const put = async (
-    target: string,
-    headers: Record<string, string>,
-    body: string | Uint8Array<ArrayBuffer> = BYTES,
-  ) => (await fetch(target, { method: 'PUT', headers, body })).status
-  const presigned = async (key: string, { now = () => Date.now(), seconds = 60 } = {}) => {
-    const { bucket } = open({ now })
-    const target = await bucket.presignPut(key, { bytes: BYTES.length, seconds })
-    if (!target) return expect.fail('There is no URL.')
-    return { bucket, ...target }
-  }
-
-  it('takes the object, once, without any key of ours', async () => {
-    const { bucket, url: target, headers } = await presigned('presigned/ü +&')
-    expect(headers).toEqual({ 'if-none-match': '*' })
-    expect(target).not.toContain(SETTINGS.secretAccessKey)
-    expect(await put(target, headers)).toBe(200)
-    expect(await read(bucket, 'presigned/ü +&')).toBe('written by someone else')
-    expect(await put(target, headers)).toBe(412)
-  })
-
-  it('takes no other size, no other condition and no other key', async () => {
-    const { bucket, url: target, headers } = await presigned('presigned/strict')
-    expect(await put(target, headers, 'short')).toBe(403)
-    expect(await put(target, {})).toBe(403)
-    expect(await put(target.replace('/strict', '/other'), headers)).toBe(403)
-    expect(await bucket.size('presigned/strict')).toBeUndefined()
-  })
-
-  it('ends when it should', async () => {
-    const { url: target, headers } = await presigned('presigned/late', { now: () => Date.now() - 61_000 })
-    expect(await put(target, headers)).toBe(403)
-  })
-
   it('is not there without settings', async () => {
     const bucket = createS3Bucket({
       settings: async () => undefined,

@@ -41,7 +41,7 @@ export const createAwsPlatform = (
   })
   const deferred = new Set<Promise<unknown>>()
   return {
-    store: createDynamoStore({ client, bucket, table: () => needed(environment, 'TUNEGATE_TABLE') }),
+    store: createDynamoStore({ client, bucket, clock, table: () => needed(environment, 'TUNEGATE_TABLE') }),
     bucket,
     queue: createSqsQueue(client, environment),
     secrets,
@@ -50,6 +50,7 @@ export const createAwsPlatform = (
     ids: createIds(clock),
     fetch: fetchOutside,
     endsCallsWithRequest: false,
+    hearsClientsLeave: false,
     sizedBody,
     relay,
     chunks: plainChunks,

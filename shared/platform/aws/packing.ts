@@ -23,17 +23,15 @@ const MOST_IN_ITEM = 350 * 1024
 
 const [zip, unzip] = [promisify(gzip), promisify(gunzip)]
 
-/**
- * Packs a body.
- * @param key where in the bucket it would lie; of this write alone, since a reader of the record as it was still needs the other
- */
-export const packBody = async (bucket: Bucket, body: string, key: () => string): Promise<PackedBody> => {
+/** Packs a body. @param putFar stores what an item cannot hold, and tells its key */
+export const packBody = async (
+  body: string,
+  putFar: (packed: Uint8Array) => Promise<string>,
+): Promise<PackedBody> => {
   if (body.length <= PLAIN && Buffer.byteLength(body) <= PLAIN) return { body: { S: body } }
   const packed = await zip(body)
   if (packed.length <= MOST_IN_ITEM) return { zip: { B: packed.toString('base64') } }
-  const far = key()
-  await bucket.put(far, packed)
-  return { far: { S: far } }
+  return { far: { S: await putFar(packed) } }
 }
 
 /** @returns undefined where its object has gone: the record has been written again, or deleted */

@@ -8,8 +8,9 @@
  */
 import { forEach } from '../../each.ts'
 import { expiryOf } from '../due.ts'
-import type { Bucket, ListQuery, Store, StoredRecord, StoreRecord } from '../ports.ts'
+import type { Bucket, Clock, ListQuery, Store, StoredRecord, StoreRecord } from '../ports.ts'
 import { type AwsClient, AwsError } from './client.ts'
+import { createFarBodies } from './far-bodies.ts'
 import { type PackedBody, packBody, unpackBody } from './packing.ts'
 
 /** Marks of the last writes, the newest first. More writers than these would have to come between a write and its repetition. */
@@ -33,6 +34,7 @@ export interface DynamoStoreOptions {
   /** For bodies that an item cannot hold. */
   bucket: Bucket
   table: () => string
+  clock: Clock
 }
 
 const keyOf = (kind: string, id: string) => ({ pk: { S: `${kind}#${id}` } })
@@ -92,7 +94,7 @@ const rangeOf = ({
   }
 }
 
-export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions): Store => {
+export const createDynamoStore = ({ client, bucket, table, clock }: DynamoStoreOptions): Store => {
   const call = <T>(action: string, body: object) =>
     client.call('dynamodb', action, { TableName: table(), ...body }) as Promise<T>
   const read = async (kind: string, id: string): Promise<Item | undefined> => {
@@ -105,9 +107,9 @@ export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions)
     const body = await unpackBody(bucket, item)
     return body === undefined ? undefined : { id: item.id.S, body, version: Number(item.version.N) }
   }
-  /** Leaves of a body that nothing names any more; at worst it stays, and is paid for. */
+  /** Leaves of a body that nothing names any more. */
   const forget = async ({ far }: PackedBody): Promise<void> => {
-    if (far) await bucket.delete(far.S).catch(() => undefined)
+    if (far) await farBodies.remove(far.S)
   }
 
   /** @param expect undefined: whatever is there */
@@ -117,7 +119,7 @@ export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions)
   ): Promise<number | undefined> => {
     const { kind, id, body, indexes } = record
     const mark = crypto.randomUUID()
-    const packed = await packBody(bucket, body, () => `records/${kind}/${mark}`)
+    const packed = await packBody(body, bytes => farBodies.put(record, bytes))
     const fields: Record<string, object | undefined> = {
       id: { S: id },
       ttl: ttlOf(record),
@@ -249,6 +251,13 @@ export const createDynamoStore = ({ client, bucket, table }: DynamoStoreOptions)
       })
       return records.filter(record => record !== undefined)
     },
+    sweep: limit => farBodies.sweep(limit),
   }
+  const farBodies = createFarBodies({
+    store,
+    bucket,
+    clock,
+    keyOf: async (kind, id) => (await read(kind, id))?.far?.S,
+  })
   return store
 }

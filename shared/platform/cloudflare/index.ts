@@ -82,6 +82,7 @@ export const createCloudflarePlatform = (
     ids,
     fetch: fetchOutside,
     endsCallsWithRequest: true,
+    hearsClientsLeave: true,
     sizedBody,
     relay,
     chunks,

@@ -209,6 +209,7 @@ export const memoryPlatform = (answer: (request: Request) => Promise<Response>):
     relay,
     chunks: plainChunks,
     endsCallsWithRequest: false,
+    hearsClientsLeave: true,
     defer: () => undefined,
   }
   return platform
