@@ -60,7 +60,9 @@ class S3Error extends Error {
 /** S3's word for what went wrong; nothing else of its document, which repeats keys and what was signed. */
 const codeOf = (xml: string) => /^\w{1,64}$/.exec(xmlText(xml, 'Code') ?? '')?.[0]
 
-const isToRepeat = (status: number) => status === 408 || status === 429 || status >= 500
+/** @param code S3 answers with 400 `RequestTimeout`, where others have 408, when a connection was found idle */
+const isToRepeat = (status: number, code: string | undefined) =>
+  status === 408 || status === 429 || status >= 500 || code === 'RequestTimeout'
 
 /** Every call is safe to repeat: it writes what it names, whole or not at all. */
 export const createS3Bucket = ({
@@ -139,8 +141,9 @@ export const createS3Bucket = ({
       const outcome = await attempt(key, call)
       if (outcome instanceof Response) {
         if (outcome.ok || expected.includes(outcome.status)) return outcome
-        const error = new S3Error(call.method, outcome.status, codeOf(await outcome.text()))
-        if (attempts >= DELAYS_MS.length || !isToRepeat(outcome.status)) throw error
+        const code = codeOf(await outcome.text())
+        if (attempts >= DELAYS_MS.length || !isToRepeat(outcome.status, code))
+          throw new S3Error(call.method, outcome.status, code)
       } else if (attempts >= DELAYS_MS.length) throw outcome
       await clock.sleep(random() * (DELAYS_MS[attempts] ?? 0))
     }

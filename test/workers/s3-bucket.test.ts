@@ -50,6 +50,10 @@ describe('a call', () => {
   it.each([
     ['500', { kind: 'status', status: 500 }],
     ['429', { kind: 'status', status: 429 }],
+    [
+      'a connection that S3 found idle',
+      { kind: 'garbage', status: 400, body: '<Error><Code>RequestTimeout</Code></Error>' },
+    ],
     ['no answer', { kind: 'reset' }],
     ['no answer though it was carried out', { kind: 'effect-then-reset' }],
   ])('that meets %s is repeated, after a pause that grows', async (what, kind) => {
