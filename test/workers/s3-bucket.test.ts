@@ -65,6 +65,14 @@ describe('a call', () => {
     expect(slept).toEqual([200, 800])
   })
 
+  it('whose answer breaks off is repeated', async () => {
+    const { bucket, sent } = open()
+    await bucket.put('broken-off/x', text('x'))
+    await fault({ kind: 'cut-body', method: 'GET', path: `/${SETTINGS.bucket}/?$`, times: 2 })
+    expect((await bucket.list('broken-off/')).objects).toEqual([{ key: 'broken-off/x', bytes: 1 }])
+    expect(sent).toHaveLength(4)
+  })
+
   it('is given up in the end', async () => {
     const { bucket, sent } = open()
     await fault({ kind: 'status', status: 503, method: 'GET', path: '/given-up$', times: 4 })
