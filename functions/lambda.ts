@@ -36,6 +36,7 @@ class InvocationFailed extends Error {
 
 /** After its last step an invocation is frozen: what was put off till after the answer is done before. */
 const toItsEnd = async <T>({ awsRequestId }: Invocation, work: () => Promise<T>): Promise<T> => {
+  platform.begun()
   try {
     return await work()
   } catch (error) {

@@ -6,7 +6,6 @@
  * @module
  */
 import { type Caller, type Context, nowSeconds } from './context.ts'
-import { forEach } from './each.ts'
 import { ApiError, sha256, toBase64 } from './openai/index.ts'
 import {
   bytesToBase62,
@@ -14,7 +13,7 @@ import {
   createSealer,
   dueEntry,
   type Ids,
-  listDue,
+  removeExpired,
   toBase62,
 } from './platform/index.ts'
 
@@ -215,16 +214,8 @@ export const endRun = async (
   )
 }
 
-const FORGOTTEN_AT_ONCE = 6
-
 /** Forgets answers that have been kept long enough, as the schedule's duty. */
 export const forgetAnswers = async (context: Context, limit: number): Promise<void> => {
-  const { store } = context.platform
   const now = nowSeconds(context)
-  const old = await listDue(store, RECORDS, now, limit, 'expired')
-  await forEach(old, FORGOTTEN_AT_ONCE, async ({ id }) => {
-    // The list may be of a moment ago, and the key in use again.
-    const record = (await RECORDS.get(store, id))?.value
-    if (record && record.expires_at <= now) await RECORDS.delete(store, id)
-  })
+  await removeExpired(context.platform.store, RECORDS, now, limit, ({ expires_at }) => expires_at <= now)
 }

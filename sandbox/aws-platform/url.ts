@@ -18,6 +18,15 @@ const DELIMITER = Buffer.alloc(8)
 const isText = (type: string) =>
   /^(text\/|application\/(json|javascript|xml)\b|application\/[\w.-]+\+(json|xml)\b)/i.test(type)
 
+/** As it is where it stands for no text. */
+const decoded = (path: string): string => {
+  try {
+    return decodeURI(path)
+  } catch {
+    return path
+  }
+}
+
 const eventOf = (request: IncomingMessage, body: Buffer) => {
   const [rawPath = '/', ...query] = (request.url ?? '/').split('?')
   const headers = Object.fromEntries(
@@ -45,7 +54,7 @@ const eventOf = (request: IncomingMessage, body: Buffer) => {
       domainPrefix: domainName.split('.')[0],
       http: {
         method: request.method,
-        path: decodeURI(rawPath),
+        path: decoded(rawPath),
         protocol: 'HTTP/1.1',
         sourceIp: '127.0.0.1',
         userAgent: headers['user-agent'] ?? '',

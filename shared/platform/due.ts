@@ -2,6 +2,7 @@
  * Work that is due at a time: an index of its records by that time, so that a scan reads only what is due.
  * @module
  */
+import { forEach } from '../each.ts'
 import type { Collection } from './collection.ts'
 import type { IndexEntry, Store } from './ports.ts'
 
@@ -32,4 +33,25 @@ export const listDue = async <T>(
     below: sortOf(now + 1),
   })
   return items
+}
+
+const REMOVED_AT_ONCE = 6
+
+/**
+ * Removes what is to be removed by now. The list may be of a moment ago, and what it shows be in use again: each is looked at once more.
+ * @param now Unix seconds
+ * @param isOver whether a record, as it is now, is to be removed
+ */
+export const removeExpired = async <T extends { id: string }>(
+  store: Store,
+  records: Collection<T, 'due'>,
+  now: number,
+  limit: number,
+  isOver: (value: T) => boolean,
+): Promise<void> => {
+  const old = await listDue(store, records, now, limit, 'expired')
+  await forEach(old, REMOVED_AT_ONCE, async ({ id }) => {
+    const found = await records.get(store, id)
+    if (found && isOver(found.value)) await records.delete(store, id)
+  })
 }

@@ -57,10 +57,21 @@ class S3Error extends Error {
   }
 }
 
+/** An answer, read whole unless what it brings is read as it comes. */
+interface S3Answer {
+  status: number
+  ok: boolean
+  headers: Headers
+  text: string
+  body: ReadableStream<Uint8Array> | null
+}
+
 /** S3's word for what went wrong; nothing else of its document, which repeats keys and what was signed. */
 const codeOf = (xml: string) => /^\w{1,64}$/.exec(xmlText(xml, 'Code') ?? '')?.[0]
 
-const isToRepeat = (status: number) => status === 408 || status === 429 || status >= 500
+/** @param code S3 answers with 400 `RequestTimeout`, where others have 408, when a connection was found idle */
+const isToRepeat = (status: number, code: string | undefined) =>
+  status === 408 || status === 429 || status >= 500 || code === 'RequestTimeout'
 
 /** Every call is safe to repeat: it writes what it names, whole or not at all. */
 export const createS3Bucket = ({
@@ -113,96 +124,100 @@ export const createS3Bucket = ({
   const attempt = async (
     key: string,
     { method, query, headers, body }: S3Call,
-  ): Promise<Response | S3Error> => {
+    isStreamed: boolean,
+  ): Promise<S3Answer | S3Error> => {
     const found = await need()
     const signed = await signer(found, { method, url: urlOf(found, key, query), headers }).sign()
     const timer = new AbortController()
     const timeout = setTimeout(() => timer.abort(), PATIENCE_MS)
     try {
-      return await fetch(signed.url.href, {
+      const response = await fetch(signed.url.href, {
         method,
         headers: signed.headers,
         redirect: 'manual',
         signal: timer.signal,
         ...(body !== undefined && { body }),
-      })
+      }).finally(() => clearTimeout(timeout))
+      const { ok, status } = response
+      if (isStreamed && ok) return { status, ok, headers: response.headers, text: '', body: response.body }
+      return { status, ok, headers: response.headers, text: await response.text(), body: null }
     } catch (cause) {
       return new S3Error(method, 'no answer', undefined, cause)
-    } finally {
-      clearTimeout(timeout)
     }
   }
 
   /** @returns a success, or one of the statuses that are an answer too */
-  const send = async (key: string, call: S3Call, ...expected: number[]): Promise<Response> => {
+  const send = async (
+    key: string,
+    call: S3Call,
+    expected: readonly number[] = [],
+    isStreamed = false,
+  ): Promise<S3Answer> => {
     for (let attempts = 0; ; attempts++) {
-      const outcome = await attempt(key, call)
-      if (outcome instanceof Response) {
+      const outcome = await attempt(key, call, isStreamed)
+      if (!(outcome instanceof S3Error)) {
         if (outcome.ok || expected.includes(outcome.status)) return outcome
-        const error = new S3Error(call.method, outcome.status, codeOf(await outcome.text()))
-        if (attempts >= DELAYS_MS.length || !isToRepeat(outcome.status)) throw error
+        const code = codeOf(outcome.text)
+        if (attempts >= DELAYS_MS.length || !isToRepeat(outcome.status, code))
+          throw new S3Error(call.method, outcome.status, code)
       } else if (attempts >= DELAYS_MS.length) throw outcome
       await clock.sleep(random() * (DELAYS_MS[attempts] ?? 0))
     }
   }
-  const sendAll = async (key: string, call: S3Call, ...expected: number[]): Promise<string> =>
-    (await send(key, call, ...expected)).text()
 
   const NOTHING = 404
   const BEYOND_THE_END = 416
 
   const bucket: Required<Bucket> = {
     async put(key, bytes) {
-      await sendAll(key, putObject(bytes as Uint8Array<ArrayBuffer>))
+      await send(key, putObject(bytes as Uint8Array<ArrayBuffer>))
     },
     async startMultipart(key) {
-      const id = uploadIdOf(await sendAll(key, startUpload()))
+      const id = uploadIdOf((await send(key, startUpload())).text)
       if (id === undefined) throw new S3Error('POST', 200, 'WithoutUploadId')
       const tags: string[] = []
       let size = 0
       return {
         async part(number, bytes) {
-          const answer = await send(key, uploadPart(id, number, bytes as Uint8Array<ArrayBuffer>))
-          await answer.text()
-          const tag = answer.headers.get('etag')
+          const { headers } = await send(key, uploadPart(id, number, bytes as Uint8Array<ArrayBuffer>))
+          const tag = headers.get('etag')
           if (tag === null) throw new S3Error('PUT', 200, 'WithoutETag')
           tags[number - 1] = tag
           size += bytes.length
         },
         async complete() {
-          const failure = await sendAll(key, completeUpload(id, tags)).then(
-            xml => (isCompleted(xml) ? undefined : new S3Error('POST', 200, codeOf(xml))),
+          const failure = await send(key, completeUpload(id, tags)).then(
+            ({ text }) => (isCompleted(text) ? undefined : new S3Error('POST', 200, codeOf(text))),
             (error: unknown) => error,
           )
           // What a lost answer leaves open is looked up.
           if (failure !== undefined && (await bucket.size(key)) !== size) throw failure
         },
         async abort() {
-          await sendAll(key, abortUpload(id), NOTHING)
+          await send(key, abortUpload(id), [NOTHING])
         },
       }
     },
     async get(key, from = 0) {
-      const answer = await send(key, getObject(from), NOTHING, BEYOND_THE_END)
+      const answer = await send(key, getObject(from), [NOTHING, BEYOND_THE_END], true)
       if (answer.ok && answer.body) {
         const range = /\/(\d+)$/.exec(answer.headers.get('content-range') ?? '')?.[1]
         return { body: answer.body, size: Number(range ?? answer.headers.get('content-length')) }
       }
-      await answer.text()
       if (answer.status === NOTHING) return undefined
       // S3 has no range of no bytes: at the very end there is nothing left to read.
       const size = await bucket.size(key)
       return size === undefined ? undefined : { body: new Blob([]).stream(), size }
     },
     async size(key) {
-      const answer = await send(key, headObject(), NOTHING)
+      const answer = await send(key, headObject(), [NOTHING])
       return answer.status === NOTHING ? undefined : Number(answer.headers.get('content-length'))
     },
     async delete(...keys) {
-      await Promise.all(keys.map(key => sendAll(key, deleteObject(), NOTHING)))
+      await Promise.all(keys.map(key => send(key, deleteObject(), [NOTHING])))
     },
     async list(prefix, after) {
-      const { items, hasMore } = listingOf(await sendAll('', listObjects(prefix, MOST_LISTED, after)))
+      const { items, hasMore } = listingOf((await send('', listObjects(prefix, MOST_LISTED, after))).text)
       return { objects: items.map(({ key, bytes }) => ({ key, bytes })), hasMore }
     },
     async presignPut(key, { bytes, seconds }) {

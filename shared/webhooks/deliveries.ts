@@ -3,9 +3,8 @@
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
-import { forEach } from '../each.ts'
 import { type DeliveryObject, type EndedList, endedList, notFound } from '../openai/index.ts'
-import { listDue, type PageQuery } from '../platform/index.ts'
+import { type PageQuery, removeExpired } from '../platform/index.ts'
 import { DELIVERIES, type DeliveryRecord, targetId } from './records.ts'
 
 const toObject = ({ target, event, ...delivery }: DeliveryRecord): DeliveryObject => ({
@@ -53,12 +52,14 @@ export const redeliver = async (context: Context, target: string, id: string): P
   return toObject(updated)
 }
 
-/** Removed at once. */
-const REMOVED_AT_ONCE = 6
-
 /** Removes what has been over for long, as the schedule's duty. */
 export const removeOldDeliveries = async (context: Context, limit: number): Promise<void> => {
-  const { store } = context.platform
-  const old = await listDue(store, DELIVERIES, nowSeconds(context), limit, 'expired')
-  await forEach(old, REMOVED_AT_ONCE, ({ id }) => DELIVERIES.delete(store, id))
+  const now = nowSeconds(context)
+  await removeExpired(
+    context.platform.store,
+    DELIVERIES,
+    now,
+    limit,
+    ({ status, due_at }) => status !== 'pending' && due_at <= now,
+  )
 }

@@ -3,9 +3,8 @@
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
-import { forEach } from '../each.ts'
 import { sha256, toBase64 } from '../openai/index.ts'
-import { listDue } from '../platform/index.ts'
+import { removeExpired } from '../platform/index.ts'
 import { HEARD } from './records.ts'
 
 /** Seconds: longer than any sender's signature, token or retries last. */
@@ -19,11 +18,8 @@ export const isFirstHeard = async (context: Context, sender: string, id: string)
     expires_at: nowSeconds(context) + REMEMBERED,
   })
 
-const FORGOTTEN_AT_ONCE = 6
-
 /** Forgets what cannot come again, as the schedule's duty. */
 export const forgetHeard = async (context: Context, limit: number): Promise<void> => {
-  const { store } = context.platform
-  const old = await listDue(store, HEARD, nowSeconds(context), limit, 'expired')
-  await forEach(old, FORGOTTEN_AT_ONCE, ({ id }) => HEARD.delete(store, id))
+  const now = nowSeconds(context)
+  await removeExpired(context.platform.store, HEARD, now, limit, ({ expires_at }) => expires_at <= now)
 }

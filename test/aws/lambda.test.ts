@@ -107,6 +107,15 @@ describe(`a function under ${RUNTIME_NAME}`, () => {
     expect([answer.statusCode, await json(answer)]).toMatchObject([200, { object: 'list' }])
   })
 
+  it.each([
+    ['no percent-encoding', '/v1/models/%E0%A4%A', 'model_not_found'],
+    ['half a character', '/v1/files/%ED%A0%80', 'file_not_found'],
+  ])('answers a path with %s as any other', async (_, path, code) => {
+    const asked = request(`${stack.url}${path}`, { headers: { authorization: `Bearer ${key}` } }).end()
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    expect([answer.statusCode, await json(answer)]).toMatchObject([404, { error: { code } }])
+  })
+
   it('takes a file of any size straight to the bucket, by URLs that the role signs, and gives it back whole', async () => {
     const bytes = randomBytes(23 * MEBIBYTE)
     const created = await post(

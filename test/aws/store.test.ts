@@ -173,10 +173,44 @@ describe('a body longer than an item', () => {
 
   it('is still there when the answer to an unconditional write is lost', async () => {
     const body = noise(900_000, 'l')
-    bench.services.fault({ action: 'UpdateItem', kind: 'lost' })
+    // The first is that of the body's note.
+    bench.services.fault({ action: 'UpdateItem', kind: 'lost', after: 1 })
     await store.putAll([record('lost', '1', body)])
     expect((await store.get('lost', '1'))?.body).toBe(body)
   })
+
+  it.each<[string, 'absent' | undefined, (id: string) => Promise<unknown>]>([
+    ['deleted', 'absent', id => store.delete('regained', id)],
+    ['deleted', undefined, id => store.delete('regained', id)],
+    ['written anew', undefined, id => store.putAll([record('regained', id, '"theirs"')])],
+  ])(
+    'is there when its record, of which nobody has heard, is %s before it is repeated (%s)',
+    async (what, expect_, meanwhile) => {
+      const id = `${what} ${expect_}`
+      const body = noise(900_000, id)
+      const before = await far()
+      let isDone = false
+      const clock = {
+        now: () => Date.now(),
+        async sleep() {
+          if (!isDone) await meanwhile(id)
+          isDone = true
+        },
+      }
+      const slow = createDynamoStore({
+        client: clientOf(bench, clock),
+        bucket,
+        table: () => bench.services.table,
+        clock,
+      })
+      bench.services.fault({ action: 'UpdateItem', kind: 'lost', after: 1 })
+      if (expect_ === undefined) await slow.putAll([record('regained', id, body)])
+      else expect(await slow.put(record('regained', id, body), expect_)).toBe(1)
+      expect(isDone).toBe(true)
+      expect((await store.get('regained', id))?.body).toBe(body)
+      expect(await far()).toBe(before + 1)
+    },
+  )
 
   it('is read whole while it is being written all the time', async () => {
     const bodies = ['f', 'g', 'h', 'i', 'j', 'k'].map(seed => noise(700_000, seed))

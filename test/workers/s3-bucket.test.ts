@@ -50,6 +50,10 @@ describe('a call', () => {
   it.each([
     ['500', { kind: 'status', status: 500 }],
     ['429', { kind: 'status', status: 429 }],
+    [
+      'a connection that S3 found idle',
+      { kind: 'garbage', status: 400, body: '<Error><Code>RequestTimeout</Code></Error>' },
+    ],
     ['no answer', { kind: 'reset' }],
     ['no answer though it was carried out', { kind: 'effect-then-reset' }],
   ])('that meets %s is repeated, after a pause that grows', async (what, kind) => {
@@ -59,6 +63,14 @@ describe('a call', () => {
     await bucket.put(key, text('once more'))
     expect(await read(bucket, key)).toBe('once more')
     expect(slept).toEqual([200, 800])
+  })
+
+  it('whose answer breaks off is repeated', async () => {
+    const { bucket, sent } = open()
+    await bucket.put('broken-off/x', text('x'))
+    await fault({ kind: 'cut-body', method: 'GET', path: `/${SETTINGS.bucket}/?$`, times: 2 })
+    expect((await bucket.list('broken-off/')).objects).toEqual([{ key: 'broken-off/x', bytes: 1 }])
+    expect(sent).toHaveLength(4)
   })
 
   it('is given up in the end', async () => {

@@ -35,9 +35,10 @@ export class AwsError extends Error {
 export interface AwsClient {
   /**
    * One call. Each is safe to repeat, or its caller looks at `isUnsure`.
+   * @param repeat `if-refused`: not once an attempt may have had its effect
    * @throws {AwsError}
    */
-  call(service: JsonService, action: string, body: object): Promise<unknown>
+  call(service: JsonService, action: string, body: object, repeat?: 'always' | 'if-refused'): Promise<unknown>
 }
 
 export interface AwsClientOptions {
@@ -121,7 +122,7 @@ export const createAwsClient = ({
   }
 
   return {
-    async call(service, action, request) {
+    async call(service, action, request, repeat = 'always') {
       const text = JSON.stringify(request)
       let isUnsure = false
       for (let attempts = 0; ; attempts++) {
@@ -133,7 +134,8 @@ export const createAwsClient = ({
         const isThrottled = THROTTLED.has(code) || status === 429
         const isBroken = status === undefined || status === 200 || (status >= 500 && !isThrottled)
         isUnsure ||= isBroken
-        if (attempts >= DELAYS_MS.length || !(isThrottled || isBroken))
+        const mayRepeat = isThrottled || (isBroken && repeat === 'always')
+        if (attempts >= DELAYS_MS.length || !mayRepeat)
           throw new AwsError(service, action, code, isUnsure, outcome.cause)
         await clock.sleep(random() * (DELAYS_MS[attempts] ?? 0))
       }

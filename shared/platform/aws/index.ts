@@ -8,6 +8,7 @@ import type { Clock, Environment, Platform } from '../ports.ts'
 import { createS3Bucket } from '../s3-bucket.ts'
 import { readBucketSettings } from './bucket.ts'
 import { createAwsClient } from './client.ts'
+import { createConnections } from './connections.ts'
 import { createCredentials } from './credentials.ts'
 import { needed } from './endpoints.ts'
 import { createSqsQueue } from './queue.ts'
@@ -16,6 +17,8 @@ import { createDynamoStore } from './store.ts'
 import { fetchOutside, relay, sizedBody } from './streams.ts'
 
 export interface AwsPlatform extends Platform {
+  /** An invocation begins: the process may have been frozen since the last one. */
+  begun(): void
   /** Waits for all work that goes on after an answer: Lambda freezes the process when the invocation ends. */
   settled(): Promise<void>
 }
@@ -40,6 +43,7 @@ export const createAwsPlatform = (
     clock,
   })
   const deferred = new Set<Promise<unknown>>()
+  const connections = createConnections(clock)
   return {
     store: createDynamoStore({ client, bucket, clock, table: () => needed(environment, 'TUNEGATE_TABLE') }),
     bucket,
@@ -58,8 +62,10 @@ export const createAwsPlatform = (
       const settled = work.catch(() => undefined).finally(() => deferred.delete(settled))
       deferred.add(settled)
     },
+    begun: connections.resume,
     async settled() {
       while (deferred.size > 0) await Promise.all(deferred)
+      connections.rest()
     },
   }
 }

@@ -51,6 +51,9 @@ const ttlOf = ({ indexes }: StoreRecord) => {
 const AT_ONCE = 16
 /** Looks at a record that is always being written just when its far body is read. */
 const MOST_LOOKS = 5
+/** Attempts at a write whose body lies in the bucket, and milliseconds between them, growing. */
+const MOST_FAR_ATTEMPTS = 4
+const FAR_PAUSE_MS = 250
 const SLOTS = ['a', 'b'] as const
 
 /** Bytes that DynamoDB takes as a partition key, and as a sort key. @see https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html */
@@ -94,9 +97,63 @@ const rangeOf = ({
   }
 }
 
+/** The call of a write. @param expect undefined: whatever is there */
+const toUpdate = (
+  record: StoreRecord,
+  expect: 'absent' | number | undefined,
+  packed: PackedBody,
+  mark: string,
+): object => {
+  const { kind, id, indexes } = record
+  const fields: Record<string, object | undefined> = {
+    id: { S: id },
+    ttl: ttlOf(record),
+    ...{ body: undefined, zip: undefined, far: undefined, ...packed },
+  }
+  for (const slot of SLOTS) {
+    const entry = indexes[slot]
+    fields[`${slot}_partition`] = entry && { S: partitionOf(kind, entry.partition) }
+    fields[`${slot}_sort`] = entry && { S: entry.sort }
+  }
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const gone = Object.keys(fields).filter(name => fields[name] === undefined)
+  const marks = MARKS.map((name, index) => {
+    const before = MARKS[index - 1]
+    return before === undefined ? `${name} = :mark` : `${name} = if_not_exists(${before}, :none)`
+  }).reverse()
+  const sets = [
+    ...present.map(([name]) => `#${name} = :${name}`),
+    ...marks,
+    '#version = if_not_exists(#version, :zero) + :one',
+  ]
+  const conditions = {
+    absent: 'attribute_not_exists(pk)',
+    version: '#version = :expected',
+  }
+  return {
+    Key: keyOf(kind, id),
+    UpdateExpression: `SET ${sets.join(', ')} REMOVE ${gone.map(name => `#${name}`).join(', ')}`,
+    ...(expect !== undefined && {
+      ConditionExpression: expect === 'absent' ? conditions.absent : conditions.version,
+    }),
+    ExpressionAttributeNames: Object.fromEntries(
+      [...Object.keys(fields), 'version'].map(name => [`#${name}`, name]),
+    ),
+    ExpressionAttributeValues: {
+      ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
+      ':mark': { S: mark },
+      ':none': { S: '-' },
+      ':zero': { N: '0' },
+      ':one': { N: '1' },
+      ...(typeof expect === 'number' && { ':expected': { N: String(expect) } }),
+    },
+    ReturnValues: 'UPDATED_OLD',
+  }
+}
+
 export const createDynamoStore = ({ client, bucket, table, clock }: DynamoStoreOptions): Store => {
-  const call = <T>(action: string, body: object) =>
-    client.call('dynamodb', action, { TableName: table(), ...body }) as Promise<T>
+  const call = <T>(action: string, body: object, repeat?: 'always' | 'if-refused') =>
+    client.call('dynamodb', action, { TableName: table(), ...body }, repeat) as Promise<T>
   const read = async (kind: string, id: string): Promise<Item | undefined> => {
     const Key = keyOf(kind, id)
     if (isTooLong(Key.pk.S)) return undefined
@@ -112,69 +169,37 @@ export const createDynamoStore = ({ client, bucket, table, clock }: DynamoStoreO
     if (far) await farBodies.remove(far.S)
   }
 
-  /** @param expect undefined: whatever is there */
   const write = async (
     record: StoreRecord,
     expect: 'absent' | number | undefined,
   ): Promise<number | undefined> => {
-    const { kind, id, body, indexes } = record
+    const { kind, id } = record
     const mark = crypto.randomUUID()
-    const packed = await packBody(body, bytes => farBodies.put(record, bytes))
-    const fields: Record<string, object | undefined> = {
-      id: { S: id },
-      ttl: ttlOf(record),
-      ...{ body: undefined, zip: undefined, far: undefined, ...packed },
-    }
-    for (const slot of SLOTS) {
-      const entry = indexes[slot]
-      fields[`${slot}_partition`] = entry && { S: partitionOf(kind, entry.partition) }
-      fields[`${slot}_sort`] = entry && { S: entry.sort }
-    }
-    const present = Object.entries(fields).filter(([, value]) => value !== undefined)
-    const gone = Object.keys(fields).filter(name => fields[name] === undefined)
-    const marks = MARKS.map((name, index) => {
-      const before = MARKS[index - 1]
-      return before === undefined ? `${name} = :mark` : `${name} = if_not_exists(${before}, :none)`
-    }).reverse()
-    const sets = [
-      ...present.map(([name]) => `#${name} = :${name}`),
-      ...marks,
-      '#version = if_not_exists(#version, :zero) + :one',
-    ]
-    const conditions = {
-      absent: 'attribute_not_exists(pk)',
-      version: '#version = :expected',
-    }
-    const request = {
-      Key: keyOf(kind, id),
-      UpdateExpression: `SET ${sets.join(', ')} REMOVE ${gone.map(name => `#${name}`).join(', ')}`,
-      ...(expect !== undefined && {
-        ConditionExpression: expect === 'absent' ? conditions.absent : conditions.version,
-      }),
-      ExpressionAttributeNames: Object.fromEntries(
-        [...Object.keys(fields), 'version'].map(name => [`#${name}`, name]),
-      ),
-      ExpressionAttributeValues: {
-        ...Object.fromEntries(present.map(([name, value]) => [`:${name}`, value])),
-        ':mark': { S: mark },
-        ':none': { S: '-' },
-        ':zero': { N: '0' },
-        ':one': { N: '1' },
-        ...(typeof expect === 'number' && { ':expected': { N: String(expect) } }),
-      },
-      ReturnValues: 'UPDATED_OLD',
-    }
-    try {
-      const { Attributes: old } = await call<WriteAnswer>('UpdateItem', request)
-      // Repeated without a condition, a write finds what it has written itself.
-      if (old && old.far?.S !== packed.far?.S) await forget(old)
-      return Number(old?.version?.N ?? 0) + 1
-    } catch (error) {
-      if (!(error instanceof AwsError && error.code === 'ConditionalCheckFailedException')) throw error
-      const before = expect === 'absent' ? 0 : (expect ?? 0)
-      if (error.isUnsure && (await cameThrough(kind, id, mark, before + 1, error))) return before + 1
-      await forget(packed)
-      return undefined
+    const before = expect === 'absent' ? 0 : (expect ?? 0)
+    let isUnsure = false
+    for (let attempts = 1; ; attempts++) {
+      // A body in the bucket is another at each attempt: who found the record of the last one may have removed it with its body.
+      const packed = await packBody(record.body, bytes => farBodies.put(record, bytes))
+      try {
+        const update = toUpdate(record, expect, packed, mark)
+        const { Attributes: old } = await call<WriteAnswer>(
+          'UpdateItem',
+          update,
+          packed.far ? 'if-refused' : 'always',
+        )
+        if (old) await forget(old)
+        return Number(old?.version?.N ?? 0) + 1
+      } catch (error) {
+        if (!(error instanceof AwsError)) throw error
+        isUnsure ||= error.isUnsure
+        if (error.code === 'ConditionalCheckFailedException') {
+          const isOurs = isUnsure && (await cameThrough(kind, id, mark, before + 1, error))
+          await forget(packed)
+          return isOurs ? before + 1 : undefined
+        }
+        if (!packed.far || !error.isUnsure || attempts >= MOST_FAR_ATTEMPTS) throw error
+        await clock.sleep(attempts * FAR_PAUSE_MS)
+      }
     }
   }
 

@@ -47,7 +47,11 @@ const CODES: Record<string, ErrorCode> = {
   ModelErrorException: 'server_error',
   ModelStreamErrorException: 'server_error',
   ModelTimeoutException: 'provider_timeout',
+  RequestTimeout: 'provider_timeout',
 }
+
+/** S3 tells by 400 what others tell by 408: that a connection was idle for too long. */
+const STATUSES: Record<string, number> = { RequestTimeout: 408 }
 
 /** Codes that the words of a refusal give it. */
 const SAID: readonly { name: RegExp; said: RegExp; code: ErrorCode }[] = [
@@ -115,8 +119,9 @@ const toldOf = ({ name, message }: Said): string | undefined =>
     : message
 
 /** The fault behind an error's name and words, wherever they came from. */
-export const faultOf = (status: number, said: Said, retryAfter: string | null = null): Fault => {
+export const faultOf = (answered: number, said: Said, retryAfter: string | null = null): Fault => {
   const setting = settingOf(said)
+  const status = STATUSES[said.name ?? ''] ?? answered
   if (setting !== undefined) {
     return {
       // Told apart from a caller's key by its status alone; AWS has 400 and 403 for it.

@@ -227,6 +227,15 @@ describe('a fault', () => {
     expect(JSON.stringify(fault)).not.toContain('AKIASECRET')
   })
 
+  it('S3: 400 RequestTimeout, of a connection it found idle, is no refusal', () => {
+    expect(faultOf(400, '<Error><Code>RequestTimeout</Code></Error>')).toMatchObject({
+      status: 408,
+      code: 'provider_timeout',
+      nativeCode: 'RequestTimeout',
+      refused: false,
+    })
+  })
+
   it.each([
     ['ValidationException', 'Input is too long for requested model.', 'context_length_exceeded'],
     ['ValidationException', 'The provided model identifier is invalid.', 'model_not_found'],

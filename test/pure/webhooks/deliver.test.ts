@@ -412,6 +412,28 @@ describe('the schedule', () => {
     await removeOldDeliveries(bench.context, 50)
     expect(await DELIVERIES.get(bench.platform.store, id)).toBeUndefined()
   })
+
+  it('does not remove one that has been started anew though a list still shows its end', async () => {
+    const bench = startHooks()
+    const { endpoint, id } = await prepared(bench)
+    await deliver(bench.context, id)
+    bench.pass(30 * 86_400)
+    const { store } = bench.platform
+    const { list } = store
+    const query = {
+      kind: 'webhook_delivery',
+      slot: 'b',
+      partition: 'expired',
+      order: 'asc',
+      limit: 9,
+    } as const
+    const shown = await list(query)
+    expect(shown).toHaveLength(1)
+    await redeliver(bench.context, endpoint.id, id)
+    store.list = async () => shown
+    await removeOldDeliveries(bench.context, 50)
+    expect((await DELIVERIES.get(store, id))?.value.status).toBe('pending')
+  })
 })
 
 describe('redelivering', () => {
