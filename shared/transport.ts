@@ -169,7 +169,8 @@ export const createTransport = ({
       const init: RequestInit = { method, headers, redirect: 'manual', signal: either }
       if (typeof body === 'string') init.body = body
       else if (body) Object.assign(init, { body, duplex: 'half' })
-      const response = await fetch(new Request(url, init))
+      // By its address: Node lets go of the signal of a Request that nobody holds.
+      const response = await fetch(url.href, init)
       if (response.status >= 300 && response.status < 400 && !request.accept?.includes(response.status)) {
         await response.body?.cancel().catch(() => undefined)
         throw new TransportError('redirected')

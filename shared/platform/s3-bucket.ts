@@ -137,12 +137,14 @@ export const createS3Bucket = ({
         redirect: 'manual',
         signal: timer.signal,
         ...(body !== undefined && { body }),
-      }).finally(() => clearTimeout(timeout))
+      })
       const { ok, status } = response
       if (isStreamed && ok) return { status, ok, headers: response.headers, text: '', body: response.body }
       return { status, ok, headers: response.headers, text: await response.text(), body: null }
     } catch (cause) {
       return new S3Error(method, 'no answer', undefined, cause)
+    } finally {
+      clearTimeout(timeout)
     }
   }
 

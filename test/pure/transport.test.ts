@@ -1,5 +1,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { ApiError, notFound } from '../../shared/openai/index.ts'
@@ -576,6 +578,21 @@ describe('over a real connection to this machine', () => {
       )
       expect(error, path).toMatchObject({ reason })
     }
+  })
+
+  // Node forgets a time limit that is passed on from a Request which nobody holds any more.
+  it('a limit holds though memory is cleared up meanwhile', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const asked = Promise.withResolvers<void>()
+    const { transport, at } = await serve(() => asked.resolve())
+    const client = new AbortController()
+    const call = outcome(
+      transport.call(at('/silent', { repeat: 'never', timeoutMs: 300, signal: client.signal })),
+    )
+    await asked.promise
+    collect()
+    expect(await call).toMatchObject({ reason: 'timeout' })
   })
 
   it('a client that leaves closes the connection upstream', async () => {
