@@ -6,6 +6,7 @@ it('an answer that stops in the middle is given up like none, and asked for agai
   vi.useFakeTimers()
   onTestFinished(() => void vi.useRealTimers())
   let calls = 0
+  const asked = Promise.withResolvers<void>()
   const bucket = createS3Bucket({
     settings: async () => ({
       url: 'https://s3.example.com',
@@ -20,6 +21,7 @@ it('an answer that stops in the middle is given up like none, and asked for agai
         start(controller) {
           controller.enqueue(utf8('<ListBucket'))
           init?.signal?.addEventListener('abort', () => controller.error(init.signal?.reason))
+          asked.resolve()
         },
       })
       return new Response(body)
@@ -27,6 +29,7 @@ it('an answer that stops in the middle is given up like none, and asked for agai
     clock: { now: () => Date.now(), sleep: async () => undefined },
   })
   const listed = bucket.list('files/')
+  await asked.promise
   await vi.advanceTimersByTimeAsync(60_000)
   expect(await listed).toEqual({ objects: [], hasMore: false })
   expect(calls).toBe(2)
