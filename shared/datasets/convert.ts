@@ -54,9 +54,12 @@ export const convertLine = (
   if (text.trim() === '') return { text: undefined, losses: [] }
   if (!convert) return { text, losses: [] }
   const value = orUnreadable(number, 'is not JSON', () => JSON.parse(text) as Example)
-  const { line, losses } = orUnreadable(number, 'is not a training example', () => convert(value))
+  const { written, losses } = orUnreadable(number, 'is not a training example', () => {
+    const { line, losses } = convert(value)
+    return { written: line === undefined ? undefined : JSON.stringify(line), losses }
+  })
   return {
-    text: line === undefined ? undefined : JSON.stringify(line),
+    text: written,
     losses: losses.map(loss => ({ ...loss, line: number })),
   }
 }

@@ -409,6 +409,29 @@ describe('what is lost is told, with its path, and the rest kept', () => {
   })
 })
 
+describe('numbers in arguments that the format would round', () => {
+  const lossesOf = (args: string) =>
+    converted('gemini', chat(user('a'), calling(call('c', 'f', args)), result('c', 'r'), assistant('b'))).lost
+  const PATH = 'messages[1].tool_calls[0].function.arguments'
+
+  it.each([
+    '{"id": 1234567890123456789}',
+    '{"id": [{"a": -9007199254740993}]}',
+    '{"id": 1e400}',
+    '{"id": -1e400}',
+    '{"__proto__": 1234567890123456789}',
+  ])('%s is told', args => expect(lossesOf(args)).toEqual([PATH]))
+
+  it.each([
+    '{"id": "1234567890123456789"}',
+    '{"id": 9007199254740991, "text": "1234567890123456789"}',
+    '{"id": 9007199254740992}',
+    '{"mass": 1.989e30, "cost": 1.50, "count": 2.0, "tiny": 1e-400}',
+    '{"pi": 3.14159265358979323846}',
+    '{"far": 1e20, "far too": 100000000000000000000}',
+  ])('%s is not', args => expect(lossesOf(args)).toEqual([]))
+})
+
 describe('what cannot be trained on is left out, and told', () => {
   const BAD: [string, object, string][] = [
     ['begins with the assistant', chat(assistant('b'), user('a'), assistant('b')), 'messages'],
@@ -582,6 +605,15 @@ describe('the survey', () => {
         expect(sent.length % 2).toBe(0)
       }),
     )
+  })
+
+  it('refuses a line that is nested too deeply to be written', async () => {
+    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const example = JSON.stringify(chat(user('a'), calling(call('c', 'f', deep)), assistant('b')))
+    await expect(survey(streamOf([utf8(`\n${example}\n`)]), FORMATS.gemini)).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('line 2'),
+    })
   })
 
   it('names the line of each loss, blank ones counted, and stops naming but not counting', async () => {

@@ -9,6 +9,7 @@ import {
   type ChatExample,
   type Conversion,
   type Converter,
+  isObject,
   isPreference,
   joinTurns,
   type Loss,
@@ -71,20 +72,40 @@ const parseArguments = (text: string): unknown => {
   }
 }
 
+/** Digits or an exponent that may be too many for a double. */
+const LARGE = /\d{16}|\de/i
+
+/** Whether a JSON text has a whole number in it that a double does not hold, or one beyond all: it would be written as another. */
+const isRounded = (text: string): boolean => {
+  if (!LARGE.test(text)) return false
+  const large = new Set<number>()
+  JSON.parse(text, (_, value: unknown) => {
+    if (typeof value === 'number' && !(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) large.add(Math.abs(value))
+    return value
+  })
+  return (
+    large.has(Number.POSITIVE_INFINITY) ||
+    (large.size > 0 &&
+      (text.match(/\d{16,}/g) ?? []).some(
+        digits => large.has(Number(digits)) && digits !== String(Number(digits)),
+      ))
+  )
+}
+
 /** What an assistant says, and what it calls. */
 const withCalls = (parts: Part[], placed: Placed, losses: Loss[]): Part[] => {
   const { message } = placed
   if (!message.tool_calls) return parts
   const calls = message.tool_calls.flatMap(({ function: { name, arguments: text } }, index): Part[] => {
     const args = parseArguments(text)
-    if (typeof args === 'object' && args !== null && !Array.isArray(args))
-      return [{ functionCall: { name, args } }]
-    losses.push({
-      path: `${pathOf(placed)}.tool_calls[${index}].function.arguments`,
-      message: 'must be a JSON object in a string',
-      code: 'arguments_not_json',
-    })
-    return []
+    const path = `${pathOf(placed)}.tool_calls[${index}].function.arguments`
+    if (!isObject(args)) {
+      losses.push({ path, message: 'must be a JSON object in a string', code: 'arguments_not_json' })
+      return []
+    }
+    if (isRounded(text))
+      losses.push({ path, message: 'holds a number that would be rounded: write it as a string' })
+    return [{ functionCall: { name, args } }]
   })
   return [...parts, ...calls]
 }
