@@ -62,15 +62,26 @@ export const unreadable = (
     cause,
   })
 
-const opened = (
+/** The range of a part, and the whole's length: without it the range goes on to the end, as it was asked for. */
+const rangeOf = (headers: Headers): { start: number; length: string } | undefined => {
+  const [, start, end, length] =
+    /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(headers.get('content-range') ?? '') ?? []
+  if (start === undefined || length === undefined) return undefined
+  return { start: Number(start), length: length === '*' ? String(Number(end) + 1) : length }
+}
+
+const opened = async (
   { status, headers, body }: OpenAnswer,
-  from: number,
+  { uri, param, from }: { uri: string; param: string; from: number },
   connection: OpenSource['connection'],
-): OpenSource => {
+): Promise<OpenSource> => {
   const isPart = status === PARTIAL_CONTENT
-  const length = isPart
-    ? (/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? null)
-    : headers.get('content-length')
+  const range = isPart ? rangeOf(headers) : undefined
+  if (isPart && range?.start !== from) {
+    await body.cancel().catch(() => undefined)
+    throw unreadable(param, uri, 'it sends another range than was asked for', 502)
+  }
+  const length = range?.length ?? headers.get('content-length')
   const etag = headers.get('etag') ?? headers.get('last-modified')
   // What the platform unpacks is counted otherwise there than here.
   const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
@@ -106,9 +117,9 @@ const openWeb = async (context: Context, uri: string, param: string, from: numbe
         throw error
       })
     if (answer.status === 200 || (from > 0 && answer.status === PARTIAL_CONTENT))
-      return opened(answer, from, null)
+      return opened(answer, { uri, param, from }, null)
     await answer.body.cancel().catch(() => undefined)
-    if (answer.status === BEYOND_THE_END) throw new BeyondTheEnd()
+    if (from > 0 && answer.status === BEYOND_THE_END) throw new BeyondTheEnd()
     if (!REDIRECTS.includes(answer.status))
       throw unreadable(param, uri, `it answers with status ${answer.status}`)
     url = URL.parse(answer.headers.get('location') ?? '', url.href)
@@ -161,10 +172,10 @@ const openStored = async (
   const answer = await provider.files.content(channel, uri, from).catch((error: unknown) => {
     const isAnswer = error instanceof ProviderFault || error instanceof ApiError
     if (isAnswer && error.status === 404) throw unreadable(param, uri, 'it is not there')
-    if (isAnswer && error.status === BEYOND_THE_END) throw new BeyondTheEnd()
+    if (isAnswer && from > 0 && error.status === BEYOND_THE_END) throw new BeyondTheEnd()
     throw error
   })
-  return opened(answer, from, { name, account })
+  return opened(answer, { uri, param, from }, { name, account })
 }
 
 /**

@@ -33,6 +33,10 @@ interface Server {
   headers: Record<string, string>
   /** Whether it sends the range that was asked for. */
   isRanged: boolean
+  /** Bytes by which the range that it sends is beside the one that was asked for. */
+  shift: number
+  /** What it says of the range it sends. */
+  range: (from: number, size: number) => string | null
   /** Bytes after which answers break off; each breaks once. */
   breaks: number[]
   /** Called before each answer. */
@@ -45,6 +49,8 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
     etag: '"1"',
     headers: { 'accept-ranges': 'bytes' },
     isRanged: true,
+    shift: 0,
+    range: (from, size) => `bytes ${from}-${size - 1}/${size}`,
     breaks: [],
     before: () => undefined,
   }
@@ -57,7 +63,7 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
       const whole = utf8(server.text)
       const version = { ...server.headers, ...(server.etag && { etag: server.etag }) }
       if (asked > 0 && server.isRanged && asked >= whole.length) return new Response(null, { status: 416 })
-      const from = server.isRanged ? asked : 0
+      const from = server.isRanged && asked > 0 ? asked + server.shift : 0
       const read = { from, bytes: 0 }
       reads.push(read)
       const left = whole.slice(from)
@@ -78,12 +84,13 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
         undefined,
         { highWaterMark: 0 },
       )
+      const range = from > 0 ? server.range(from, whole.length) : null
       return new Response(streamOf(pieces).pipeThrough(counted), {
         status: from > 0 ? 206 : 200,
         headers: {
           ...version,
           'content-length': String(left.length),
-          ...(from > 0 && { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` }),
+          ...(range !== null && { 'content-range': range }),
         },
       })
     },
@@ -323,6 +330,35 @@ describe('a source that is not what it was', () => {
     await drain()
     await isWhole(await take(), other)
   })
+})
+
+describe('a source that sends another range than was asked for', () => {
+  it.each<[string, Partial<Server>]>([
+    ['one that begins earlier', { shift: -1 }],
+    ['one that begins later', { shift: 1 }],
+    ['one of which nothing is said', { range: () => null }],
+    ['one in other units', { range: () => `lines 1-2/${SIZE}` }],
+  ])('is not taken: %s', async (_, answer) => {
+    const { take, server, isWhole, later, drain } = await start()
+    Object.assign(server, answer)
+    await expect(take()).rejects.toMatchObject({
+      status: 502,
+      code: 'source_unreadable',
+      param: 'training_file',
+      message: expect.stringMatching(/another range/),
+    })
+    // A fault that passes: what arrived before is gone on with.
+    Object.assign(server, { shift: 0, range: (from: number) => `bytes ${from}-${SIZE - 1}/${SIZE}` })
+    await later(60)
+    await drain()
+    await isWhole(await take(), TEXT)
+  })
+})
+
+it('a source that sends its ranges without the length of the whole is read to their ends', async () => {
+  const { take, server, isWhole } = await start()
+  server.range = (from, size) => `bytes ${from}-${size - 1}/*`
+  await isWhole(await take(), TEXT)
 })
 
 describe('a source that is no dataset', () => {
