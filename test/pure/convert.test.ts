@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { convert, MOST_LOSSES, survey } from '../../shared/datasets/convert.ts'
 import { type Example, FORMATS } from '../../shared/datasets/formats/index.ts'
+import { LONGEST_LINE } from '../../shared/datasets/lines.ts'
 import type { DatasetFormat } from '../../shared/providers/index.ts'
 import { cutAt, cuts, everyCut, joined, readAll, streamOf, utf8 } from './support/bytes.ts'
 
@@ -605,6 +606,20 @@ describe('the survey', () => {
         expect(sent.length % 2).toBe(0)
       }),
     )
+  })
+
+  it.each([
+    ['is not UTF-8', [...utf8('{"a":"'), 0xff, ...utf8('"}')]],
+    ['is too long', utf8('x'.repeat(LONGEST_LINE + 1))],
+  ])('refuses a line that %s, as does the conversion: no line goes in silence', async (why, bad) => {
+    const good = utf8(`${JSON.stringify(PLAIN)}\n`)
+    const refusal = { status: 400, message: `Invalid dataset: line 2 ${why}.` }
+    const line = Uint8Array.from(bad)
+    for (const after of [[], [utf8('\n'), good]]) {
+      const body = () => streamOf([good, line, ...after])
+      await expect(survey(body(), FORMATS.gemini)).rejects.toMatchObject(refusal)
+      await expect(readAll(body().pipeThrough(convert(FORMATS.gemini)))).rejects.toMatchObject(refusal)
+    }
   })
 
   it('refuses a line that is nested too deeply to be written', async () => {
