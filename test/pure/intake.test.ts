@@ -41,6 +41,8 @@ interface Server {
   breaks: number[]
   /** Called before each answer. */
   before: (from: number) => void
+  /** Seconds between two pieces of a body. */
+  pause: number
 }
 
 const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
@@ -53,6 +55,7 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
     range: (from, size) => `bytes ${from}-${size - 1}/${size}`,
     breaks: [],
     before: () => undefined,
+    pause: 0,
   }
   /** The byte from which each answer was read, as far as it was read. */
   const reads: { from: number; bytes: number }[] = []
@@ -78,6 +81,7 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
             sent += chunk.length
             if (sent > most) return controller.error(new Error('secret'))
             read.bytes += chunk.length
+            bench.platform.clock.time += server.pause * 1000
             controller.enqueue(chunk)
           },
         },
@@ -176,6 +180,25 @@ describe('a source larger than a step', () => {
     const before = reads.length
     await isWhole(await take(), TEXT)
     expect(reads.slice(before)).toMatchObject([{ from: 0 }])
+  })
+
+  it('that is slow stays in the hands of who is at it', async () => {
+    const { take, isWhole, platform, server, records } = await start()
+    // A part takes longer than a lease lasts.
+    server.pause = 40
+    const { put } = platform.bucket
+    let puts = 0
+    platform.bucket.put = async (key, bytes) => {
+      puts++
+      const [intake] = await records()
+      expect(intake?.lease?.until).toBeGreaterThan(platform.clock.time / 1000)
+      await put(key, bytes)
+    }
+    const outcome = take().catch((error: unknown) => error)
+    await expect(outcome).resolves.toMatchObject(COPYING)
+    expect(puts).toBeGreaterThan(1)
+    server.pause = 0
+    await isWhole(await take(), TEXT)
   })
 
   it('goes on at the last part that arrived when who was at it has died', async () => {
