@@ -280,6 +280,16 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       chat(system([text('S'), image('https://e.com/a.png')]), QUESTION, ANSWER),
       ['messages[0].content[1]'],
     ],
+    [
+      'a field of a message that no format has',
+      chat({ ...QUESTION, audio: { id: 'a' } }, { ...ANSWER, reasoning_content: 'r' }),
+      ['messages[0]', 'messages[1]'],
+    ],
+    [
+      'a field of an example that no format has',
+      { ...chat(QUESTION, ANSWER), response_format: { type: 'text' } },
+      [''],
+    ],
     ['the deprecated functions', { ...chat(QUESTION, ANSWER), functions: [{ name: 'f' }] }, ['functions']],
     [
       'parallel tool calls',
@@ -297,6 +307,22 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       expect(line).toBeDefined()
     },
   )
+
+  it.each(CONVERTIBLE)('%s: a field that is null says nothing', format => {
+    const nulls = { audio: null, function_call: null, name: null, refusal: null }
+    const example = {
+      ...chat(QUESTION, { ...ANSWER, ...nulls }),
+      response_format: null,
+      parallel_tool_calls: null,
+    }
+    expect(converted(format, example)).toEqual(converted(format, chat(QUESTION, ANSWER)))
+  })
+
+  it("a preference's fields that no format has", () => {
+    const input = { ...chat(QUESTION), store: true }
+    const example = { ...preference(input, [ANSWER], [{ ...ANSWER, audio: 'a' }]), note: 'n' }
+    expect(converted('gemini', example).lost.sort()).toEqual(['', 'input', 'non_preferred_output[0]'])
+  })
 
   const OWN: [string, Convertible, object, string[]][] = [
     [

@@ -6,6 +6,7 @@
  */
 import {
   addCommonLosses,
+  CHAT_FIELDS,
   type ChatExample,
   type Conversion,
   type Converter,
@@ -13,6 +14,7 @@ import {
   isPreference,
   joinTurns,
   type Loss,
+  loseOthers,
   type Message,
   type Placed,
   pathOf,
@@ -164,9 +166,9 @@ const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
 }
 
 const addExampleLosses = (example: ChatExample, path: string, losses: Loss[]): void => {
-  if (example.functions !== undefined)
-    losses.push({ path: `${path}functions`, message: 'deprecated: use tools' })
-  if (example.parallel_tool_calls !== undefined)
+  loseOthers(losses, example, path.replace(/\.$/, ''), CHAT_FIELDS)
+  if (example.functions != null) losses.push({ path: `${path}functions`, message: 'deprecated: use tools' })
+  if (example.parallel_tool_calls != null)
     losses.push({ path: `${path}parallel_tool_calls`, message: 'has no equivalent' })
 }
 
@@ -220,6 +222,7 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
 export const toGemini: Converter = example => {
   if (!isPreference(example)) return supervised(example)
   const losses: Loss[] = []
+  loseOthers(losses, example, '', ['input', 'preferred_output', 'non_preferred_output'])
   const line = toLine(example.input, 'input.', losses)
   if (toTools(example.input.tools, losses))
     losses.push({ path: 'input.tools', message: 'preferences are text only', code: 'preference_form' })
