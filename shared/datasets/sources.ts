@@ -103,8 +103,8 @@ const openWeb = async (context: Context, uri: string, param: string, from: numbe
       .open({
         method: 'GET',
         url,
-        headers: {},
-        ...rangeFrom(from),
+        // What is packed for the way could not be gone on with in its middle.
+        headers: { 'accept-encoding': 'identity', ...rangeFrom(from).headers },
         repeat: 'always',
         accept: REDIRECTS,
         timeoutMs: context.config.timeoutSeconds * 1000,

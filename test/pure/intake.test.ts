@@ -169,6 +169,13 @@ describe('a source larger than a step', () => {
     expect(reads).toHaveLength(6)
   })
 
+  it('is asked for as it is, from wherever', async () => {
+    const { take, sent } = await start()
+    await take()
+    expect(sent.map(({ headers }) => headers['accept-encoding'])).toEqual(sent.map(() => 'identity'))
+    expect(sent.map(({ headers }) => headers.range)).toContain('bytes=1200-')
+  })
+
   it('that takes longer than the caller waits goes on in tasks, and the same request finds it', async () => {
     const { take, isWhole, drain, platform, reads } = await start({ waitSeconds: 0 })
     await expect(take()).rejects.toMatchObject({
