@@ -5,9 +5,16 @@
 import type { ConnectionConfig } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest } from '../openai/index.ts'
-import { type Connection, connect, mayUseConnection, ProviderFault, rangeFrom } from '../providers/index.ts'
+import {
+  type Connection,
+  connect,
+  mayUseConnection,
+  ProviderFault,
+  rangeFrom,
+  rangeOf,
+} from '../providers/index.ts'
 import { type OpenAnswer, TransportError } from '../transport.ts'
-import { skipping } from './origins.ts'
+import { PARTIAL_CONTENT, skipping } from './origins.ts'
 
 /** The provider whose store a scheme names. */
 const STORES: Readonly<Record<string, ConnectionConfig['provider']>> = { s3: 'bedrock', gs: 'vertex_ai' }
@@ -43,7 +50,6 @@ export class BeyondTheEnd extends Error {
 }
 
 const BEYOND_THE_END = 416
-const PARTIAL_CONTENT = 206
 
 export const withoutQuery = (uri: string): string => uri.replace(/[?#].*$/s, '')
 
@@ -61,14 +67,6 @@ export const unreadable = (
     message: `'${withoutQuery(uri)}' cannot be read: ${why}.`,
     cause,
   })
-
-/** The range of a part, and the whole's length: without it the range goes on to the end, as it was asked for. */
-const rangeOf = (headers: Headers): { start: number; length: string } | undefined => {
-  const [, start, end, length] =
-    /^bytes (\d+)-(\d+)\/(\d+|\*)$/i.exec(headers.get('content-range') ?? '') ?? []
-  if (start === undefined || length === undefined) return undefined
-  return { start: Number(start), length: length === '*' ? String(Number(end) + 1) : length }
-}
 
 const opened = async (
   { status, headers, body }: OpenAnswer,
