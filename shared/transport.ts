@@ -116,6 +116,21 @@ export const delayBefore = (
   return random() * Math.min(longestDelayMs, firstDelayMs * 2 ** attempt)
 }
 
+/** Bytes that are read of what an error says: who is asked may be anyone, and go on without an end. */
+const MOST_OF_AN_ERROR = 1024 * 1024
+
+const beginningOf = async ({ body }: Response): Promise<Blob> => {
+  const chunks: Uint8Array<ArrayBuffer>[] = []
+  let size = 0
+  // Leaving the loop cancels the body.
+  for await (const chunk of body ?? []) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= MOST_OF_AN_ERROR) break
+  }
+  return new Blob(chunks)
+}
+
 /** Takes from an answer what its caller wants of it. */
 type Read<T> = (response: Response) => Promise<T> | T
 
@@ -234,8 +249,8 @@ export const createTransport = ({
       repeated(request, response => {
         const { status, headers, body } = response
         if (response.ok && body) return { status, headers, body }
-        // Only a success may take its time: what an error says is read whole, under the same limit.
-        return response.blob().then(blob => ({ status, headers, body: blob.stream() }))
+        // Only a success may take its time: what an error says is read under the same limit.
+        return beginningOf(response).then(blob => ({ status, headers, body: blob.stream() }))
       }),
   }
 }

@@ -4,7 +4,7 @@
  */
 import { badRequest } from '../openai/index.ts'
 import type { Example, Format, Loss } from './formats/index.ts'
-import { createLineReader } from './lines.ts'
+import { createLineReader, type LineFault } from './lines.ts'
 
 const encoder = new TextEncoder()
 export const MARK = new Uint8Array([0xef, 0xbb, 0xbf])
@@ -28,8 +28,14 @@ export interface Survey {
 }
 
 /** The refusal of a line that nothing can be made of. */
-export const unreadable = (line: number, why: string) =>
+const unreadable = (line: number, why: string) =>
   badRequest('training_file', `Invalid dataset: line ${line} ${why}.`, 'invalid_dataset')
+
+/** Refuses bytes that are no lines, which only a provider's own file can be. @param before lines that are not the reader's */
+export const assertLine = (fault: LineFault | undefined, before = 0): void => {
+  if (fault)
+    throw unreadable(before + fault.line, fault.problem === 'too_long' ? 'is too long' : 'is not UTF-8')
+}
 
 // What was never checked here (a provider's own file) may be anything, and what is thrown may quote it.
 const orUnreadable = <T>(line: number, why: string, run: () => T): T => {
@@ -54,9 +60,12 @@ export const convertLine = (
   if (text.trim() === '') return { text: undefined, losses: [] }
   if (!convert) return { text, losses: [] }
   const value = orUnreadable(number, 'is not JSON', () => JSON.parse(text) as Example)
-  const { line, losses } = orUnreadable(number, 'is not a training example', () => convert(value))
+  const { written, losses } = orUnreadable(number, 'is not a training example', () => {
+    const { line, losses } = convert(value)
+    return { written: line === undefined ? undefined : JSON.stringify(line), losses }
+  })
   return {
-    text: line === undefined ? undefined : JSON.stringify(line),
+    text: written,
     losses: losses.map(loss => ({ ...loss, line: number })),
   }
 }
@@ -82,8 +91,8 @@ export const survey = async (body: ReadableStream<Uint8Array>, format: Format): 
       if (found.lossCount++ < MOST_LOSSES) found.losses.push(loss)
     },
   )
-  for await (const chunk of body) lines.write(chunk)
-  lines.end()
+  for await (const chunk of body) assertLine(lines.write(chunk))
+  assertLine(lines.end())
   return found
 }
 
@@ -106,11 +115,11 @@ export const convert = (format: Format): TransformStream<Uint8Array, Uint8Array>
       if (format.mark) controller.enqueue(MARK)
     },
     transform(chunk, controller) {
-      lines.write(chunk)
+      assertLine(lines.write(chunk))
       flush(controller)
     },
     flush(controller) {
-      lines.end()
+      assertLine(lines.end())
       flush(controller)
     },
   })

@@ -7,7 +7,7 @@ import { type Context, nowSeconds } from '../context.ts'
 import { ApiError, MOST_PARTS } from '../openai/index.ts'
 import type { ChunkReader } from '../platform/index.ts'
 import { INTAKES, type IntakeRecord, intakePart, intakePrefix, partCount } from './intake-records.ts'
-import { leasesOf, signOfLife } from './lease.ts'
+import { leasesOf, signOfLife, watched } from './lease.ts'
 import { recordFile } from './leftovers.ts'
 import { FILES, type FileRecord, LONGEST_NAME } from './records.ts'
 import { BeyondTheEnd, type OpenSource, unreadable } from './sources.ts'
@@ -47,18 +47,10 @@ export const partBytesFor = ({ config }: Context, bytes: number): number =>
   Math.max(config.copying.partBytes, Math.ceil(bytes / MOST_PARTS))
 
 /** A body in pieces that fill a memory; each is good until the next. The last may be shorter. */
-async function* piecesOf(
-  source: ChunkReader,
-  memory: Uint8Array<ArrayBuffer>,
-  broken: (cause: unknown) => ApiError,
-) {
+async function* piecesOf(source: ChunkReader, memory: Uint8Array<ArrayBuffer>) {
   let filled = 0
-  const next = (spent?: Uint8Array) =>
-    source.next(spent).catch((cause: unknown) => {
-      throw broken(cause)
-    })
   try {
-    for (let chunk = await next(); chunk; chunk = await next(chunk)) {
+    for (let chunk = await source.next(); chunk; chunk = await source.next(chunk)) {
       for (let rest = chunk; rest.length > 0; ) {
         const taken = rest.subarray(0, memory.length - filled)
         memory.set(taken, filled)
@@ -74,6 +66,15 @@ async function* piecesOf(
     await source.cancel().catch(() => undefined)
   }
 }
+
+/** A body whose failures are told as the source's. */
+const tellingOf = (source: ChunkReader, broken: (cause: unknown) => ApiError): ChunkReader => ({
+  next: spent =>
+    source.next(spent).catch((cause: unknown) => {
+      throw broken(cause)
+    }),
+  cancel: () => source.cancel(),
+})
 
 /** Opens the source where it is to be gone on with. @throws {SourceReplaced} when it is another by now */
 const openNext = async ({ open, intake }: IntakeHold): Promise<ReadableStream<Uint8Array>> => {
@@ -106,7 +107,10 @@ const taking = async (hold: IntakeHold): Promise<IntakeRecord> => {
   const broken = (cause?: unknown) => unreadable(param, uri, 'it broke off', 502, cause)
   if (memory.part?.length !== part_bytes) memory.part = new Uint8Array(part_bytes)
   let taken = 0
-  for await (const piece of piecesOf(chunks(await openNext(hold)), memory.part, broken)) {
+  // A slow source may take longer for a part than a lease lasts.
+  const alive = signOfLife(context, () => save(context, intake, {}))
+  const source = watched(tellingOf(chunks(await openNext(hold)), broken), alive)
+  for await (const piece of piecesOf(source, memory.part)) {
     const { key, bytes } = intakePart(intake, intake.parts)
     if (piece.length < bytes) throw broken()
     await bucket.put(key, piece.subarray(0, bytes))

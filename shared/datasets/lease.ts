@@ -4,7 +4,7 @@
  * @module
  */
 import { type Context, nowSeconds } from '../context.ts'
-import type { Collection } from '../platform/index.ts'
+import type { ChunkReader, Collection } from '../platform/index.ts'
 
 /** What a record of work has that one worker at a time is at. */
 export interface Leased {
@@ -88,3 +88,12 @@ export const signOfLife = (context: Context, give: () => Promise<unknown>): (() 
     await give()
   }
 }
+
+/** Calls a sign of life along while a body is read. */
+export const watched = (source: ChunkReader, alive: () => Promise<void>): ChunkReader => ({
+  async next(spent) {
+    await alive()
+    return source.next(spent)
+  },
+  cancel: () => source.cancel(),
+})

@@ -5,7 +5,7 @@
  */
 import type { Context } from '../context.ts'
 import { notFound } from '../openai/index.ts'
-import { type DatasetFormat, reconnect, unlessMissing } from '../providers/index.ts'
+import { type DatasetFormat, rangeOf, reconnect, unlessMissing } from '../providers/index.ts'
 import { convert, type LineLoss } from './convert.ts'
 import { type CopyRecord, listCopies, type Origin } from './copy-records.ts'
 import { formatFrom } from './formats/index.ts'
@@ -128,7 +128,7 @@ const openBucket = async (
     : undefined
 }
 
-const PARTIAL_CONTENT = 206
+export const PARTIAL_CONTENT = 206
 
 /** Leaves out the first bytes. */
 export const skipping = (bytes: number): TransformStream<Uint8Array, Uint8Array> => {
@@ -161,8 +161,15 @@ const openPlace = async (
   const { provider, channel } = await reconnect(context, connection, account)
   const answer = await unlessMissing(provider.files.content(channel, native_id, from))
   if (!answer) return undefined
-  const isFrom = from === 0 || answer.status === PARTIAL_CONTENT
-  return { body: isFrom ? answer.body : answer.body.pipeThrough(skipping(from)), size: undefined }
+  const isPart = answer.status === PARTIAL_CONTENT
+  if (isPart && rangeOf(answer.headers)?.start !== from) {
+    await answer.body.cancel().catch(() => undefined)
+    throw new Error('The place sends another range than was asked for.')
+  }
+  return {
+    body: isPart || from === 0 ? answer.body : answer.body.pipeThrough(skipping(from)),
+    size: undefined,
+  }
 }
 
 /**

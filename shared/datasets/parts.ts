@@ -4,7 +4,7 @@
  * @module
  */
 import type { ChunkReader } from '../platform/index.ts'
-import { convertLine, type LineLoss, MARK, unreadable } from './convert.ts'
+import { assertLine, convertLine, type LineLoss, MARK } from './convert.ts'
 import { createEncoder } from './encode.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
@@ -73,13 +73,7 @@ export async function* cutParts(
     if (converted.text !== undefined) examples++
     losses.push(...converted.losses)
   })
-  const check = (fault: LineFault | undefined) => {
-    if (fault)
-      throw unreadable(
-        start.line - 1 + fault.line,
-        fault.problem === 'too_long' ? 'is too long' : 'is not UTF-8',
-      )
-  }
+  const check = (fault: LineFault | undefined) => assertLine(fault, start.line - 1)
   const cut = (next: PartStart): Cut => {
     const result = { bytes: part.subarray(0, filled), next, examples, losses }
     filled = 0

@@ -5,9 +5,16 @@
 import type { ConnectionConfig } from '../config.ts'
 import type { Context } from '../context.ts'
 import { ApiError, badRequest } from '../openai/index.ts'
-import { type Connection, connect, mayUseConnection, ProviderFault, rangeFrom } from '../providers/index.ts'
+import {
+  type Connection,
+  connect,
+  mayUseConnection,
+  ProviderFault,
+  rangeFrom,
+  rangeOf,
+} from '../providers/index.ts'
 import { type OpenAnswer, TransportError } from '../transport.ts'
-import { skipping } from './origins.ts'
+import { PARTIAL_CONTENT, skipping } from './origins.ts'
 
 /** The provider whose store a scheme names. */
 const STORES: Readonly<Record<string, ConnectionConfig['provider']>> = { s3: 'bedrock', gs: 'vertex_ai' }
@@ -43,7 +50,6 @@ export class BeyondTheEnd extends Error {
 }
 
 const BEYOND_THE_END = 416
-const PARTIAL_CONTENT = 206
 
 export const withoutQuery = (uri: string): string => uri.replace(/[?#].*$/s, '')
 
@@ -62,15 +68,18 @@ export const unreadable = (
     cause,
   })
 
-const opened = (
+const opened = async (
   { status, headers, body }: OpenAnswer,
-  from: number,
+  { uri, param, from }: { uri: string; param: string; from: number },
   connection: OpenSource['connection'],
-): OpenSource => {
+): Promise<OpenSource> => {
   const isPart = status === PARTIAL_CONTENT
-  const length = isPart
-    ? (/\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1] ?? null)
-    : headers.get('content-length')
+  const range = isPart ? rangeOf(headers) : undefined
+  if (isPart && range?.start !== from) {
+    await body.cancel().catch(() => undefined)
+    throw unreadable(param, uri, 'it sends another range than was asked for', 502)
+  }
+  const length = range?.length ?? headers.get('content-length')
   const etag = headers.get('etag') ?? headers.get('last-modified')
   // What the platform unpacks is counted otherwise there than here.
   const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
@@ -92,8 +101,8 @@ const openWeb = async (context: Context, uri: string, param: string, from: numbe
       .open({
         method: 'GET',
         url,
-        headers: {},
-        ...rangeFrom(from),
+        // What is packed for the way could not be gone on with in its middle.
+        headers: { 'accept-encoding': 'identity', ...rangeFrom(from).headers },
         repeat: 'always',
         accept: REDIRECTS,
         timeoutMs: context.config.timeoutSeconds * 1000,
@@ -106,9 +115,9 @@ const openWeb = async (context: Context, uri: string, param: string, from: numbe
         throw error
       })
     if (answer.status === 200 || (from > 0 && answer.status === PARTIAL_CONTENT))
-      return opened(answer, from, null)
+      return opened(answer, { uri, param, from }, null)
     await answer.body.cancel().catch(() => undefined)
-    if (answer.status === BEYOND_THE_END) throw new BeyondTheEnd()
+    if (from > 0 && answer.status === BEYOND_THE_END) throw new BeyondTheEnd()
     if (!REDIRECTS.includes(answer.status))
       throw unreadable(param, uri, `it answers with status ${answer.status}`)
     url = URL.parse(answer.headers.get('location') ?? '', url.href)
@@ -161,10 +170,10 @@ const openStored = async (
   const answer = await provider.files.content(channel, uri, from).catch((error: unknown) => {
     const isAnswer = error instanceof ProviderFault || error instanceof ApiError
     if (isAnswer && error.status === 404) throw unreadable(param, uri, 'it is not there')
-    if (isAnswer && error.status === BEYOND_THE_END) throw new BeyondTheEnd()
+    if (isAnswer && from > 0 && error.status === BEYOND_THE_END) throw new BeyondTheEnd()
     throw error
   })
-  return opened(answer, from, { name, account })
+  return opened(answer, { uri, param, from }, { name, account })
 }
 
 /**

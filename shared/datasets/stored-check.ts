@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto'
 import type { Context } from '../context.ts'
 import { badRequest } from '../openai/index.ts'
-import type { ChunkReader } from '../platform/index.ts'
 import { canonicalise, sourceFormatOf } from './canonical.ts'
+import { watched } from './lease.ts'
 import { joined } from './origins.ts'
 import type { FileRecord, Segment } from './records.ts'
 import { createValidator } from './validator.ts'
@@ -23,15 +23,6 @@ export interface CheckWish {
   /** Called as the bytes pass. */
   alive?: () => Promise<void>
 }
-
-/** Calls along while a body is read. */
-const watched = (source: ChunkReader, alive: () => Promise<void>): ChunkReader => ({
-  async next(spent) {
-    await alive()
-    return source.next(spent)
-  },
-  cancel: () => source.cancel(),
-})
 
 /**
  * Reads the objects once, one after the other, if there is anything to be learned from it: whether they are a dataset, and

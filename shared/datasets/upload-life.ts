@@ -52,14 +52,19 @@ export const stateError = (id: string, status: UploadStatus) =>
   )
 
 /** @throws {ApiError} 400 when it takes nothing any more. */
+export const assertPending = (context: Context, upload: UploadRecord): void => {
+  const status = statusAt(upload, nowSeconds(context))
+  if (status !== 'pending') throw stateError(upload.id, status)
+}
+
+/** @throws {ApiError} 400 when it takes nothing any more. */
 export const findPendingUpload = async (
   context: Context,
   owner: string,
   id: string,
 ): Promise<UploadRecord> => {
   const upload = await findUpload(context, owner, id)
-  const status = statusAt(upload, nowSeconds(context))
-  if (status !== 'pending') throw stateError(id, status)
+  assertPending(context, upload)
   return upload
 }
 
@@ -79,7 +84,10 @@ export const deleteParts = async (
 }
 
 /** The objects that the upload's file is made of, as long as it has not been deleted. */
-const keptParts = async ({ platform: { store } }: Context, upload: UploadRecord): Promise<Set<string>> => {
+export const keptParts = async (
+  { platform: { store } }: Context,
+  upload: UploadRecord,
+): Promise<Set<string>> => {
   const file =
     upload.file_id === null ? undefined : ((await FILES.get(store, upload.file_id))?.value ?? upload.unfiled)
   return new Set(file && file.deleted_at === null ? file.segments.map(({ key }) => key) : [])

@@ -14,7 +14,7 @@ import {
 import { openBucketWriter } from '../platform/index.ts'
 import { alsoTo } from './form-digest.ts'
 import { type FormHandlers, readForm } from './multipart.ts'
-import { findPendingUpload } from './upload-life.ts'
+import { assertPending, findPendingUpload, findUpload, keptParts } from './upload-life.ts'
 import { prefixOf, type UploadRecord } from './upload-records.ts'
 
 /** Bytes of a form around the part it holds. */
@@ -79,7 +79,8 @@ export const addPart = async (
 
   const created = nowSeconds(context)
   const id = newId(context, 'part_')
-  const writer = openBucketWriter(bucket, prefixOf(upload) + id)
+  const key = prefixOf(upload) + id
+  const writer = openBucketWriter(bucket, key)
   let hasFile = false
   try {
     await readForm(
@@ -116,8 +117,9 @@ export const addPart = async (
       throw badRequest('data', "Missing required parameter: 'data'.", 'missing_required_parameter')
     if (writer.size === 0) throw badRequest('data', 'The part is empty.')
     await writer.commit()
-    // While it came the upload may have ended: then nothing would ever name it.
-    await findPendingUpload(context, owner, uploadId)
+    // While it came the upload may have ended: then nothing would ever name it, unless someone was so fast as to have done so.
+    const now = await findUpload(context, owner, uploadId)
+    if (!(await keptParts(context, now)).has(key)) assertPending(context, now)
   } catch (error) {
     await writer.abort().catch(() => undefined)
     throw error

@@ -2,6 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { convert, MOST_LOSSES, survey } from '../../shared/datasets/convert.ts'
 import { type Example, FORMATS } from '../../shared/datasets/formats/index.ts'
+import { LONGEST_LINE } from '../../shared/datasets/lines.ts'
 import type { DatasetFormat } from '../../shared/providers/index.ts'
 import { cutAt, cuts, everyCut, joined, readAll, streamOf, utf8 } from './support/bytes.ts'
 
@@ -279,6 +280,16 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       chat(system([text('S'), image('https://e.com/a.png')]), QUESTION, ANSWER),
       ['messages[0].content[1]'],
     ],
+    [
+      'a field of a message that no format has',
+      chat({ ...QUESTION, audio: { id: 'a' } }, { ...ANSWER, reasoning_content: 'r' }),
+      ['messages[0]', 'messages[1]'],
+    ],
+    [
+      'a field of an example that no format has',
+      { ...chat(QUESTION, ANSWER), response_format: { type: 'text' } },
+      [''],
+    ],
     ['the deprecated functions', { ...chat(QUESTION, ANSWER), functions: [{ name: 'f' }] }, ['functions']],
     [
       'parallel tool calls',
@@ -296,6 +307,22 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       expect(line).toBeDefined()
     },
   )
+
+  it.each(CONVERTIBLE)('%s: a field that is null says nothing', format => {
+    const nulls = { audio: null, function_call: null, name: null, refusal: null }
+    const example = {
+      ...chat(QUESTION, { ...ANSWER, ...nulls }),
+      response_format: null,
+      parallel_tool_calls: null,
+    }
+    expect(converted(format, example)).toEqual(converted(format, chat(QUESTION, ANSWER)))
+  })
+
+  it("a preference's fields that no format has", () => {
+    const input = { ...chat(QUESTION), store: true }
+    const example = { ...preference(input, [ANSWER], [{ ...ANSWER, audio: 'a' }]), note: 'n' }
+    expect(converted('gemini', example).lost.sort()).toEqual(['', 'input', 'non_preferred_output[0]'])
+  })
 
   const OWN: [string, Convertible, object, string[]][] = [
     [
@@ -407,6 +434,29 @@ describe('what is lost is told, with its path, and the rest kept', () => {
   it('keeps what earlier turns said as part of the prompt', () => {
     expect(converted('prompt_completion', LONG).line).toEqual({ prompt: 'a\n\nb\n\nc', completion: 'd' })
   })
+})
+
+describe('numbers in arguments that the format would round', () => {
+  const lossesOf = (args: string) =>
+    converted('gemini', chat(user('a'), calling(call('c', 'f', args)), result('c', 'r'), assistant('b'))).lost
+  const PATH = 'messages[1].tool_calls[0].function.arguments'
+
+  it.each([
+    '{"id": 1234567890123456789}',
+    '{"id": [{"a": -9007199254740993}]}',
+    '{"id": 1e400}',
+    '{"id": -1e400}',
+    '{"__proto__": 1234567890123456789}',
+  ])('%s is told', args => expect(lossesOf(args)).toEqual([PATH]))
+
+  it.each([
+    '{"id": "1234567890123456789"}',
+    '{"id": 9007199254740991, "text": "1234567890123456789"}',
+    '{"id": 9007199254740992}',
+    '{"mass": 1.989e30, "cost": 1.50, "count": 2.0, "tiny": 1e-400}',
+    '{"pi": 3.14159265358979323846}',
+    '{"far": 1e20, "far too": 100000000000000000000}',
+  ])('%s is not', args => expect(lossesOf(args)).toEqual([]))
 })
 
 describe('what cannot be trained on is left out, and told', () => {
@@ -582,6 +632,29 @@ describe('the survey', () => {
         expect(sent.length % 2).toBe(0)
       }),
     )
+  })
+
+  it.each([
+    ['is not UTF-8', [...utf8('{"a":"'), 0xff, ...utf8('"}')]],
+    ['is too long', utf8('x'.repeat(LONGEST_LINE + 1))],
+  ])('refuses a line that %s, as does the conversion: no line goes in silence', async (why, bad) => {
+    const good = utf8(`${JSON.stringify(PLAIN)}\n`)
+    const refusal = { status: 400, message: `Invalid dataset: line 2 ${why}.` }
+    const line = Uint8Array.from(bad)
+    for (const after of [[], [utf8('\n'), good]]) {
+      const body = () => streamOf([good, line, ...after])
+      await expect(survey(body(), FORMATS.gemini)).rejects.toMatchObject(refusal)
+      await expect(readAll(body().pipeThrough(convert(FORMATS.gemini)))).rejects.toMatchObject(refusal)
+    }
+  })
+
+  it('refuses a line that is nested too deeply to be written', async () => {
+    const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    const example = JSON.stringify(chat(user('a'), calling(call('c', 'f', deep)), assistant('b')))
+    await expect(survey(streamOf([utf8(`\n${example}\n`)]), FORMATS.gemini)).rejects.toMatchObject({
+      status: 400,
+      message: expect.stringContaining('line 2'),
+    })
   })
 
   it('names the line of each loss, blank ones counted, and stops naming but not counting', async () => {

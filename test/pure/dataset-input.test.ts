@@ -145,7 +145,22 @@ describe('a JSON array', () => {
   it('gives its elements with the lines they begin in', () => {
     const { values, problems } = readText('[\n  {"a": 1},\n\n  {"b": "],}\\"["\n  }, 3,"x"\n]\n')
     expect(problems).toEqual([])
-    expect(values).toEqual([at(2, { a: 1 }, 0), at(4, { b: '],}"[' }, 1), at(5, 3, 2), at(5, 'x', 3)])
+    expect(values).toEqual([
+      { ...at(2, { a: 1 }, 0), text: '{"a": 1}' },
+      { ...at(4, { b: '],}"[' }, 1), text: '{"b": "],}\\"["}' },
+      { ...at(5, 3, 2), text: '3' },
+      { ...at(5, 'x', 3), text: '"x"' },
+    ])
+  })
+
+  it('gives each as a line of its own, in which nothing is written otherwise', () => {
+    const written =
+      '{"n": 9223372036854775807, "big": 1e400, "exact": 1.0, "two": 1, "two": "\\ud800 \\u0000\\n"}'
+    const spread = written.replaceAll(', ', ' ,\r\n \t').replaceAll(': ', ' :\n\n ')
+    for (const chunks of everyCut(utf8(`[${spread}]`)))
+      expect(read(chunks).values.map(({ text }) => text)).toEqual([
+        written.replaceAll(', ', ' ,').replaceAll(': ', ' :'),
+      ])
   })
 
   it.each<[string, string, Trouble[], number]>([
@@ -168,6 +183,52 @@ describe('a JSON array', () => {
   it('refuses an element that is too long, and keeps none of it', () => {
     const { problems } = readText(`[{},\n"${'x'.repeat(LONGEST_LINE + 1)}`)
     expect(problems).toEqual([[2, 'line_too_long', '']])
+  })
+})
+
+/** JSON that can be parsed, but not written again. */
+const DEEP = '['.repeat(100_000) + ']'.repeat(100_000)
+
+describe('values nested deeper than can be handled', () => {
+  it('are no examples, whoever fails on them', () => {
+    const problems: unknown[] = []
+    const values: unknown[] = []
+    const input = createInput(
+      {},
+      {
+        onValue(value) {
+          JSON.stringify(value)
+          values.push(value)
+        },
+        onProblem: problem => problems.push(problem),
+      },
+    )
+    input.write(utf8(`{}\n{"a":${DEEP}}\n{}\n`))
+    input.end()
+    expect(values).toEqual([{}, {}])
+    expect(problems).toEqual([
+      { line: 2, path: '', code: 'invalid_example', message: 'is nested too deeply' },
+    ])
+  })
+
+  it("are none in a provider's form either", () => {
+    const part = `{"functionCall":{"name":"f","args":{"a":${DEEP}}}}`
+    const { problems, values } = readText(`[{"contents":[{"role":"model","parts":[${part}]}]}]`)
+    expect(values).toEqual([])
+    expect(problems).toEqual([[1, 'invalid_example', '[0]']])
+  })
+
+  it('leave other failures what they are', () => {
+    const input = createInput(
+      {},
+      {
+        onValue() {
+          throw new TypeError('other')
+        },
+        onProblem: () => undefined,
+      },
+    )
+    expect(() => input.write(utf8('{}\n'))).toThrow('other')
   })
 })
 

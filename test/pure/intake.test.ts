@@ -33,10 +33,16 @@ interface Server {
   headers: Record<string, string>
   /** Whether it sends the range that was asked for. */
   isRanged: boolean
+  /** Bytes by which the range that it sends is beside the one that was asked for. */
+  shift: number
+  /** What it says of the range it sends. */
+  range: (from: number, size: number) => string | null
   /** Bytes after which answers break off; each breaks once. */
   breaks: number[]
   /** Called before each answer. */
   before: (from: number) => void
+  /** Seconds between two pieces of a body. */
+  pause: number
 }
 
 const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
@@ -45,8 +51,11 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
     etag: '"1"',
     headers: { 'accept-ranges': 'bytes' },
     isRanged: true,
+    shift: 0,
+    range: (from, size) => `bytes ${from}-${size - 1}/${size}`,
     breaks: [],
     before: () => undefined,
+    pause: 0,
   }
   /** The byte from which each answer was read, as far as it was read. */
   const reads: { from: number; bytes: number }[] = []
@@ -57,7 +66,7 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
       const whole = utf8(server.text)
       const version = { ...server.headers, ...(server.etag && { etag: server.etag }) }
       if (asked > 0 && server.isRanged && asked >= whole.length) return new Response(null, { status: 416 })
-      const from = server.isRanged ? asked : 0
+      const from = server.isRanged && asked > 0 ? asked + server.shift : 0
       const read = { from, bytes: 0 }
       reads.push(read)
       const left = whole.slice(from)
@@ -72,18 +81,20 @@ const start = async (copying: { waitSeconds?: number } = {}, file = 1e6) => {
             sent += chunk.length
             if (sent > most) return controller.error(new Error('secret'))
             read.bytes += chunk.length
+            bench.platform.clock.time += server.pause * 1000
             controller.enqueue(chunk)
           },
         },
         undefined,
         { highWaterMark: 0 },
       )
+      const range = from > 0 ? server.range(from, whole.length) : null
       return new Response(streamOf(pieces).pipeThrough(counted), {
         status: from > 0 ? 206 : 200,
         headers: {
           ...version,
           'content-length': String(left.length),
-          ...(from > 0 && { 'content-range': `bytes ${from}-${whole.length - 1}/${whole.length}` }),
+          ...(range !== null && { 'content-range': range }),
         },
       })
     },
@@ -158,6 +169,13 @@ describe('a source larger than a step', () => {
     expect(reads).toHaveLength(6)
   })
 
+  it('is asked for as it is, from wherever', async () => {
+    const { take, sent } = await start()
+    await take()
+    expect(sent.map(({ headers }) => headers['accept-encoding'])).toEqual(sent.map(() => 'identity'))
+    expect(sent.map(({ headers }) => headers.range)).toContain('bytes=1200-')
+  })
+
   it('that takes longer than the caller waits goes on in tasks, and the same request finds it', async () => {
     const { take, isWhole, drain, platform, reads } = await start({ waitSeconds: 0 })
     await expect(take()).rejects.toMatchObject({
@@ -169,6 +187,25 @@ describe('a source larger than a step', () => {
     const before = reads.length
     await isWhole(await take(), TEXT)
     expect(reads.slice(before)).toMatchObject([{ from: 0 }])
+  })
+
+  it('that is slow stays in the hands of who is at it', async () => {
+    const { take, isWhole, platform, server, records } = await start()
+    // A part takes longer than a lease lasts.
+    server.pause = 40
+    const { put } = platform.bucket
+    let puts = 0
+    platform.bucket.put = async (key, bytes) => {
+      puts++
+      const [intake] = await records()
+      expect(intake?.lease?.until).toBeGreaterThan(platform.clock.time / 1000)
+      await put(key, bytes)
+    }
+    const outcome = take().catch((error: unknown) => error)
+    await expect(outcome).resolves.toMatchObject(COPYING)
+    expect(puts).toBeGreaterThan(1)
+    server.pause = 0
+    await isWhole(await take(), TEXT)
   })
 
   it('goes on at the last part that arrived when who was at it has died', async () => {
@@ -323,6 +360,35 @@ describe('a source that is not what it was', () => {
     await drain()
     await isWhole(await take(), other)
   })
+})
+
+describe('a source that sends another range than was asked for', () => {
+  it.each<[string, Partial<Server>]>([
+    ['one that begins earlier', { shift: -1 }],
+    ['one that begins later', { shift: 1 }],
+    ['one of which nothing is said', { range: () => null }],
+    ['one in other units', { range: () => `lines 1-2/${SIZE}` }],
+  ])('is not taken: %s', async (_, answer) => {
+    const { take, server, isWhole, later, drain } = await start()
+    Object.assign(server, answer)
+    await expect(take()).rejects.toMatchObject({
+      status: 502,
+      code: 'source_unreadable',
+      param: 'training_file',
+      message: expect.stringMatching(/another range/),
+    })
+    // A fault that passes: what arrived before is gone on with.
+    Object.assign(server, { shift: 0, range: (from: number) => `bytes ${from}-${SIZE - 1}/${SIZE}` })
+    await later(60)
+    await drain()
+    await isWhole(await take(), TEXT)
+  })
+})
+
+it('a source that sends its ranges without the length of the whole is read to their ends', async () => {
+  const { take, server, isWhole } = await start()
+  server.range = (from, size) => `bytes ${from}-${size - 1}/*`
+  await isWhole(await take(), TEXT)
 })
 
 describe('a source that is no dataset', () => {

@@ -53,4 +53,22 @@ describe('a file of several objects', () => {
     const { body } = await readFile(context, file([], copies), 6)
     expect(new TextDecoder().decode(await readAll(body))).toBe('second third')
   })
+
+  it.each([
+    ['bytes 6-17/18', 'second third'],
+    ['Bytes 6-17/*', 'second third'],
+    ['bytes 5-17/18', undefined],
+    ['bytes 0-17/18', undefined],
+    [null, undefined],
+  ])('is taken from a range only where that is the one asked for: %s', async (range, text) => {
+    const answer = () =>
+      new Response('second third', { status: 206, headers: range === null ? {} : { 'content-range': range } })
+    const { context } = startBench(answer)
+    const copies: FileRecord['copies'] = [
+      { connection: 'openai', account: 'openai', format: null, native_id: 'file-native' },
+    ]
+    const reading = readFile(context, file([], copies), 6).then(({ body }) => readAll(body))
+    if (text === undefined) await expect(reading).rejects.toThrow('another range')
+    else expect(new TextDecoder().decode(await reading)).toBe(text)
+  })
 })

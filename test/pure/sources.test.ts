@@ -63,6 +63,8 @@ describe('a public address', () => {
     expect(new TextDecoder().decode([...platform.bucket.objects.values()][0])).toBe(DATASET)
     expect(JSON.stringify((await FILES.get(context.platform.store, file.id))?.value)).not.toContain('hush')
     expect(Object.keys(sent[0]?.headers ?? {})).not.toContain('authorization')
+    // What is packed for the way has no middle to go on from.
+    expect(sent[0]?.headers).toMatchObject({ 'accept-encoding': 'identity' })
   })
 
   it('is read once while it does not change, for each owner', async () => {
@@ -127,6 +129,11 @@ describe('a public address', () => {
       () => new Response('secret', { status: 404 }),
       { status: 400, code: 'source_unreadable' },
     ],
+    [
+      'that it ends before its beginning',
+      () => new Response(null, { status: 416 }),
+      { status: 400, code: 'source_unreadable' },
+    ],
     ['part of it', () => new Response(DATASET, { status: 206 }), { status: 400, code: 'source_unreadable' }],
     ['no dataset', () => new Response(`${DATASET}\nsecret`), { status: 400, code: 'invalid_dataset' }],
     ['nothing', () => new Response(''), { status: 400, code: 'invalid_value' }],
@@ -148,5 +155,23 @@ describe('a public address', () => {
   ])('that answers %s is refused, and nothing is kept', async (_, answer, expected) => {
     const { failure } = await start(answer)
     expect(await failure()).toMatchObject({ ...expected, param: 'training_file' })
+  })
+
+  it.each([
+    ['a refusal', 404],
+    ['a redirect', 302],
+  ])('that answers %s without an end is not listened to until it ends', async (_, status) => {
+    let pulled = 0
+    const endless = () =>
+      new ReadableStream<Uint8Array>({
+        pull(controller) {
+          pulled++
+          if (pulled > 1000) controller.close()
+          else controller.enqueue(new Uint8Array(64 * 1024))
+        },
+      })
+    const { failure } = await start(() => new Response(endless(), { status, headers: { location: HOME } }))
+    expect(await failure()).toMatchObject({ status: 400, code: 'source_unreadable' })
+    expect(pulled).toBeLessThan(100)
   })
 })

@@ -283,6 +283,27 @@ describe('a part', () => {
     },
   )
 
+  it('that has arrived is named and made a file of before its answer: it stays', async () => {
+    const { create, part, complete, get, content, bucket } = start()
+    const { id } = await create(5)
+    const { put } = bucket
+    let file = ''
+    bucket.put = async (key, bytes) => {
+      await put(key, bytes)
+      // Someone else of the client's asks what is there, and ends the upload.
+      const parts = (await get(id)).tunegate?.parts ?? []
+      file =
+        (
+          await complete(
+            id,
+            parts.map(each => each.id),
+          )
+        ).file?.id ?? ''
+    }
+    expect(await part(id, 'hello')).toMatchObject({ upload_id: id })
+    expect(await content(file)).toBe('hello')
+  })
+
   it('of which there are too many is refused', async () => {
     const { create, part, bucket, get } = start()
     const { id } = await create(1)

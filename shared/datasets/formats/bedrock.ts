@@ -5,6 +5,7 @@
  */
 import {
   addCommonLosses,
+  CHAT_FIELDS,
   type ChatExample,
   type Conversion,
   type Converter,
@@ -12,6 +13,7 @@ import {
   isPreference,
   joinTurns,
   type Loss,
+  loseOthers,
   type Message,
   pathOf,
   splitSystem,
@@ -26,22 +28,16 @@ interface Turn {
 /** A Nova job fails on any of these within a text. */
 const NOVA_RESERVED = ['User:', 'Bot:', 'Assistant:', 'System:', '<image>', '<video>', '[EOS]']
 
-const toolLosses = (example: ChatExample): Loss[] => [
-  ...(example.tools === undefined
-    ? []
-    : [{ path: 'tools', message: 'this base model is not tuned on tools' }]),
-  ...(example.functions === undefined
-    ? []
-    : [{ path: 'functions', message: 'this base model is not tuned on tools' }]),
-  ...(example.parallel_tool_calls === undefined
-    ? []
-    : [{ path: 'parallel_tool_calls', message: 'this base model is not tuned on tools' }]),
-]
+const toolLosses = (example: ChatExample): Loss[] =>
+  (['tools', 'functions', 'parallel_tool_calls'] as const)
+    .filter(path => example[path] != null)
+    .map(path => ({ path, message: 'this base model is not tuned on tools' }))
 
 const isOfTools = ({ role }: Message) => role === 'tool' || role === 'function'
 
 /** The conversation as alternating texts. Tools are losses, with the turns that hold nothing else. */
 const conversation = (example: ChatExample, losses: Loss[]): { system: string; turns: Turn[] } => {
+  loseOthers(losses, example, '', CHAT_FIELDS)
   losses.push(...toolLosses(example))
   const { system, turns } = splitSystem(example.messages, 'messages', losses)
   const texts = turns.flatMap((placed): Turn[] => {

@@ -92,6 +92,21 @@ export interface Placed {
 /** JSON path of a message in the line. */
 export const pathOf = ({ list, index }: Placed): string => `${list}[${index}]`
 
+/** Tells of fields that are read nowhere. One that is null says nothing. @param place of what has them */
+export const loseOthers = (
+  losses: Loss[],
+  value: object,
+  place: string | Placed,
+  known: readonly string[],
+): void => {
+  for (const key in value)
+    if (!known.includes(key) && (value as Json)[key] != null)
+      losses.push({
+        path: typeof place === 'string' ? place : pathOf(place),
+        message: `has ${quoted(key)}, which cannot be carried over`,
+      })
+}
+
 /** The text of a message; parts that are no text are losses. */
 export const textOf = (placed: Placed, losses: Loss[]): string => {
   const { message } = placed
@@ -131,9 +146,23 @@ export const splitSystem = (
   return { system: system ?? '', turns }
 }
 
+const MESSAGE_FIELDS = [
+  'role',
+  'content',
+  'name',
+  'weight',
+  'tool_calls',
+  'tool_call_id',
+  'refusal',
+  'function_call',
+]
+/** Of a chat, what each format tells of by itself. */
+export const CHAT_FIELDS = ['messages', 'tools', 'functions', 'parallel_tool_calls']
+
 /** Tells of fields of a message that only OpenAI's own format has. */
 export const addCommonLosses = (placed: Placed, losses: Loss[]): void => {
   const { message } = placed
+  loseOthers(losses, message, placed, MESSAGE_FIELDS)
   if (message.weight === 0)
     losses.push({
       path: `${pathOf(placed)}.weight`,
@@ -141,7 +170,7 @@ export const addCommonLosses = (placed: Placed, losses: Loss[]): void => {
     })
   if (message.name != null && message.role !== 'function')
     losses.push({ path: `${pathOf(placed)}.name`, message: 'names cannot be carried over' })
-  if (message.function_call !== undefined || message.role === 'function')
+  if (message.function_call != null || message.role === 'function')
     losses.push({
       path: pathOf(placed),
       message: 'deprecated function calls cannot be carried over: use tool calls',

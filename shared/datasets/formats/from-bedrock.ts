@@ -5,8 +5,8 @@
 import {
   type ContentPart,
   isObject,
-  type Json,
   type Loss,
+  loseOthers,
   type Message,
   quoted,
   type Reader,
@@ -14,12 +14,6 @@ import {
 
 const wrong = (losses: Loss[], path: string, message: string): undefined => {
   losses.push({ path, message, code: 'not_in_format' })
-}
-
-const loseOthers = (losses: Loss[], value: Json, path: string, known: readonly string[]) => {
-  for (const key of Object.keys(value))
-    if (!known.includes(key))
-      losses.push({ path, message: `has ${quoted(key)}, which cannot be carried over` })
 }
 
 /** Texts as a string where there is one, as parts where there are more. */

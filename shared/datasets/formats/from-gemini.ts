@@ -9,6 +9,7 @@ import {
   isObject,
   type Json,
   type Loss,
+  loseOthers,
   type Message,
   quoted,
   type Reader,
@@ -26,12 +27,6 @@ interface Line {
 
 const lose = ({ losses }: Line, path: string, message = 'cannot be carried over') => {
   losses.push({ path, message })
-}
-
-/** Keys that are read nowhere. */
-const loseOthers = (line: Line, value: Json, path: string, known: readonly string[]) => {
-  for (const key of Object.keys(value))
-    if (!known.includes(key)) lose(line, path, `has ${quoted(key)}, which cannot be carried over`)
 }
 
 /** Wrong in itself, rather than without a place. */
@@ -164,10 +159,10 @@ const fromTools = (line: Line, tools: unknown): Tool[] => {
       lose(line, path)
       return []
     }
-    loseOthers(line, tool, path, ['functionDeclarations'])
+    loseOthers(line.losses, tool, path, ['functionDeclarations'])
     return tool.functionDeclarations.filter(isObject).map((declaration, at): Tool => {
       const { name, description, parameters } = declaration
-      loseOthers(line, declaration, `${path}.functionDeclarations[${at}]`, [
+      loseOthers(line.losses, declaration, `${path}.functionDeclarations[${at}]`, [
         'name',
         'description',
         'parameters',
@@ -200,7 +195,7 @@ const fromCompletions = (line: Line, completions: unknown): [Message[], Message[
 
 export const fromGemini: Reader = value => {
   const line: Line = { losses: [], open: [], calls: 0 }
-  loseOthers(line, value, '', ['systemInstruction', 'contents', 'tools', 'completions'])
+  loseOthers(line.losses, value, '', ['systemInstruction', 'contents', 'tools', 'completions'])
   const { contents } = value
   if (!Array.isArray(contents)) wrong(line, 'contents', 'must be a list')
   const messages = [

@@ -6,12 +6,15 @@
  */
 import {
   addCommonLosses,
+  CHAT_FIELDS,
   type ChatExample,
   type Conversion,
   type Converter,
+  isObject,
   isPreference,
   joinTurns,
   type Loss,
+  loseOthers,
   type Message,
   type Placed,
   pathOf,
@@ -71,20 +74,40 @@ const parseArguments = (text: string): unknown => {
   }
 }
 
+/** Digits or an exponent that may be too many for a double. */
+const LARGE = /\d{16}|\de/i
+
+/** Whether a JSON text has a whole number in it that a double does not hold, or one beyond all: it would be written as another. */
+const isRounded = (text: string): boolean => {
+  if (!LARGE.test(text)) return false
+  const large = new Set<number>()
+  JSON.parse(text, (_, value: unknown) => {
+    if (typeof value === 'number' && !(Math.abs(value) <= Number.MAX_SAFE_INTEGER)) large.add(Math.abs(value))
+    return value
+  })
+  return (
+    large.has(Number.POSITIVE_INFINITY) ||
+    (large.size > 0 &&
+      (text.match(/\d{16,}/g) ?? []).some(
+        digits => large.has(Number(digits)) && digits !== String(Number(digits)),
+      ))
+  )
+}
+
 /** What an assistant says, and what it calls. */
 const withCalls = (parts: Part[], placed: Placed, losses: Loss[]): Part[] => {
   const { message } = placed
   if (!message.tool_calls) return parts
   const calls = message.tool_calls.flatMap(({ function: { name, arguments: text } }, index): Part[] => {
     const args = parseArguments(text)
-    if (typeof args === 'object' && args !== null && !Array.isArray(args))
-      return [{ functionCall: { name, args } }]
-    losses.push({
-      path: `${pathOf(placed)}.tool_calls[${index}].function.arguments`,
-      message: 'must be a JSON object in a string',
-      code: 'arguments_not_json',
-    })
-    return []
+    const path = `${pathOf(placed)}.tool_calls[${index}].function.arguments`
+    if (!isObject(args)) {
+      losses.push({ path, message: 'must be a JSON object in a string', code: 'arguments_not_json' })
+      return []
+    }
+    if (isRounded(text))
+      losses.push({ path, message: 'holds a number that would be rounded: write it as a string' })
+    return [{ functionCall: { name, args } }]
   })
   return [...parts, ...calls]
 }
@@ -143,9 +166,9 @@ const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
 }
 
 const addExampleLosses = (example: ChatExample, path: string, losses: Loss[]): void => {
-  if (example.functions !== undefined)
-    losses.push({ path: `${path}functions`, message: 'deprecated: use tools' })
-  if (example.parallel_tool_calls !== undefined)
+  loseOthers(losses, example, path.replace(/\.$/, ''), CHAT_FIELDS)
+  if (example.functions != null) losses.push({ path: `${path}functions`, message: 'deprecated: use tools' })
+  if (example.parallel_tool_calls != null)
     losses.push({ path: `${path}parallel_tool_calls`, message: 'has no equivalent' })
 }
 
@@ -199,6 +222,7 @@ const completion = (output: Message[], path: string, losses: Loss[]) => {
 export const toGemini: Converter = example => {
   if (!isPreference(example)) return supervised(example)
   const losses: Loss[] = []
+  loseOthers(losses, example, '', ['input', 'preferred_output', 'non_preferred_output'])
   const line = toLine(example.input, 'input.', losses)
   if (toTools(example.input.tools, losses))
     losses.push({ path: 'input.tools', message: 'preferences are text only', code: 'preference_form' })

@@ -11,6 +11,9 @@ import { NOT_JSON, NOT_UTF8, TOO_LONG } from './jsonl.ts'
 const CODE = { lineFeed: 0x0a, space: 0x20, quote: 0x22, comma: 0x2c, open: 0x5b, back: 0x5c, close: 0x5d }
 const BRACE = { open: 0x7b, close: 0x7d }
 
+/** An element as a line of its own: in JSON a line end stands between values only, and so does the blank behind it. */
+const toLine = (text: string) => text.trim().replace(/[\r\n][ \t\r\n]*/g, '')
+
 export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input => {
   const utf8 = createUtf8Reader()
   let line = 1
@@ -43,7 +46,8 @@ export const createArrayInput = ({ onValue, onProblem }: InputHandlers): Input =
     } catch {
       return onProblem({ line: at, path: `[${number}]`, code: 'not_json', message: NOT_JSON })
     }
-    onValue(value, at, undefined, number)
+    // Written anew it would be another where a number is beyond what a double holds.
+    onValue(value, at, toLine(text), number)
   }
 
   const take = ({ text, isBroken }: Decoded): boolean => {

@@ -30,7 +30,7 @@ const within = (index: number | undefined, path: string): string => {
 }
 
 /**
- * @param handlers get canonical examples, still unchecked. A `text` comes only with lines that are canonical as they stand.
+ * @param handlers get canonical examples, still unchecked. A `text` comes only where what was read is canonical as it stands.
  */
 export const createInput = (
   declaration: Declaration,
@@ -42,18 +42,27 @@ export const createInput = (
   let inner: Input | undefined
   let waiting: Uint8Array = new Uint8Array()
 
+  const take: InputHandlers['onValue'] = (value, line, text, index) => {
+    lines ??= lineFormatOf(value)
+    if (lines === 'openai') return onValue(value, line, text, index)
+    if (!isObject(value)) {
+      const path = within(index, '')
+      return onProblem({ line, path, code: 'not_in_format', message: 'must be a JSON object' })
+    }
+    const { example, losses } = READERS[lines](value)
+    for (const { path, message, code = 'not_carried_over' } of losses)
+      onProblem({ line, path: within(index, path), code, message })
+    if (example !== undefined) onValue(example, line, undefined, index)
+  }
   const handlers: InputHandlers = {
     onValue(value, line, text, index) {
-      lines ??= lineFormatOf(value)
-      if (lines === 'openai') return onValue(value, line, text, index)
-      if (!isObject(value)) {
-        const path = within(index, '')
-        return onProblem({ line, path, code: 'not_in_format', message: 'must be a JSON object' })
+      try {
+        take(value, line, text, index)
+      } catch (error) {
+        // `JSON.parse` reads any depth, but `JSON.stringify` overflows the stack.
+        if (!(error instanceof RangeError)) throw error
+        onProblem({ line, path: within(index, ''), code: 'invalid_example', message: 'is nested too deeply' })
       }
-      const { example, losses } = READERS[lines](value)
-      for (const { path, message, code = 'not_carried_over' } of losses)
-        onProblem({ line, path: within(index, path), code, message })
-      if (example !== undefined) onValue(example, line, undefined, index)
     },
     onProblem,
   }

@@ -15,7 +15,7 @@ export interface InputProblem {
 export interface InputHandlers {
   /**
    * @param line where it begins, from 1
-   * @param text the JSON it was read from, where that is a line by itself
+   * @param text the JSON it was read from as one line, where it was read from JSON
    * @param index of the element, where the file is an array
    */
   onValue(value: unknown, line: number, text: string | undefined, index: number | undefined): void
