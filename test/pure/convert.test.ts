@@ -324,6 +324,7 @@ describe('what is lost is told, with its path, and the rest kept', () => {
     expect(converted('gemini', example).lost.sort()).toEqual(['', 'input', 'non_preferred_output[0]'])
   })
 
+  const strictTool = (strict: boolean | null) => ({ type: 'function', function: { name: 'f', strict } })
   const OWN: [string, Convertible, object, string[]][] = [
     [
       'an inline image',
@@ -348,6 +349,25 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       'gemini',
       { ...chat(QUESTION, ANSWER), tools: [TOOL, { type: 'custom' }] },
       ['tools[1]'],
+    ],
+    [
+      'a tool whose schema is to be kept to',
+      'gemini',
+      { ...chat(QUESTION, ANSWER), tools: [strictTool(true), strictTool(false), strictTool(null)] },
+      ['tools[0].function.strict'],
+    ],
+    [
+      'how closely an image is to be looked at',
+      'gemini',
+      chat(
+        user([
+          text('x'),
+          { type: 'image_url', image_url: { url: 'https://e.com/a.png', detail: 'high' } },
+          { type: 'image_url', image_url: { url: 'https://e.com/b.png', detail: 'auto' } },
+        ]),
+        ANSWER,
+      ),
+      ['messages[0].content[1].image_url.detail'],
     ],
     [
       'arguments that are no JSON',

@@ -62,7 +62,7 @@ export interface Message {
 }
 export interface Tool {
   type: string
-  function?: { name: string; description?: string; parameters?: unknown }
+  function?: { name: string; description?: string; parameters?: unknown; strict?: boolean | null }
 }
 
 export interface ChatExample {

@@ -55,7 +55,14 @@ const contentParts = (placed: Placed, losses: Loss[]): Part[] => {
   return (content ?? []).flatMap((part, index): Part[] => {
     if (part.type === 'text' && part.text !== undefined) return [{ text: part.text }]
     const image = part.image_url && imagePart(part.image_url.url)
-    if (image) return [image]
+    if (image) {
+      if ((part.image_url?.detail ?? 'auto') !== 'auto')
+        losses.push({
+          path: `${pathOf(placed)}.content[${index}].image_url.detail`,
+          message: 'has no equivalent',
+        })
+      return [image]
+    }
     losses.push({
       path: `${pathOf(placed)}.content[${index}]`,
       message: part.image_url
@@ -143,11 +150,17 @@ const toContents = (turns: Placed[], losses: Loss[]): Content[] => {
   return joinTurns(contents, join)
 }
 
-const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
+const TOOL_FIELDS = ['name', 'description', 'parameters', 'strict']
+
+/** @param list where the tools stand in the line */
+const toTools = (tools: Tool[] | undefined, list: string, losses: Loss[]) => {
   if (!tools) return undefined
   const declarations = tools.flatMap((tool, index) => {
     if (tool.function) {
-      const { name, description, parameters } = tool.function
+      const { name, description, parameters, strict } = tool.function
+      loseOthers(losses, tool.function, `${list}[${index}].function`, TOOL_FIELDS)
+      if (strict === true)
+        losses.push({ path: `${list}[${index}].function.strict`, message: 'has no equivalent' })
       return [
         {
           name,
@@ -157,7 +170,7 @@ const toTools = (tools: Tool[] | undefined, losses: Loss[]) => {
       ]
     }
     losses.push({
-      path: `tools[${index}]`,
+      path: `${list}[${index}]`,
       message: `tools of the type ${quoted(tool.type)} cannot be carried over`,
     })
     return []
@@ -190,7 +203,7 @@ const toLine = (example: ChatExample, path: string, losses: Loss[]): Line => {
 const supervised = (example: ChatExample): Conversion => {
   const losses: Loss[] = []
   const line = toLine(example, '', losses)
-  const tools = toTools(example.tools, losses)
+  const tools = toTools(example.tools, 'tools', losses)
   if (tools) line.tools = tools
   const isFirst = line.contents[0]?.role === 'user'
   const isLast = line.contents.at(-1)?.role === 'model'
@@ -224,7 +237,7 @@ export const toGemini: Converter = example => {
   const losses: Loss[] = []
   loseOthers(losses, example, '', ['input', 'preferred_output', 'non_preferred_output'])
   const line = toLine(example.input, 'input.', losses)
-  if (toTools(example.input.tools, losses))
+  if (toTools(example.input.tools, 'input.tools', losses))
     losses.push({ path: 'input.tools', message: 'preferences are text only', code: 'preference_form' })
   const preferred = completion(example.preferred_output, 'preferred_output', losses)
   const other = completion(example.non_preferred_output, 'non_preferred_output', losses)
