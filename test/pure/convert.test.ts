@@ -362,8 +362,8 @@ describe('what is lost is told, with its path, and the rest kept', () => {
       chat(
         user([
           text('x'),
-          { type: 'image_url', image_url: { url: 'https://e.com/a.png', detail: 'high' } },
-          { type: 'image_url', image_url: { url: 'https://e.com/b.png', detail: 'auto' } },
+          { type: 'image_url', image_url: { url: 'https://e.com/kept.png', detail: 'high' } },
+          { type: 'image_url', image_url: { url: 'https://e.com/other.png', detail: 'auto' } },
         ]),
         ANSWER,
       ),
