@@ -67,6 +67,8 @@ export const openBucketWriter = (bucket: Bucket, key: string, partBytes = PART_B
         await upload.complete()
       }
       isCommitted = true
+      // Whoever keeps the writer need not keep what it wrote.
+      part = sent = new Uint8Array(0)
     },
     async abort() {
       if (isCommitted) return bucket.delete(key)
