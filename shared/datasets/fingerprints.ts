@@ -148,8 +148,10 @@ export const createFingerprints = (slots = MOST_SLOTS): Fingerprints => {
   const grow = () => {
     const old = table
     const moved = new Uint32Array(2)
-    table = new Uint32Array(old.length * 2)
-    mask = mask * 2 + 1
+    // In few and large steps: each leaves its table behind until memory is cleared up.
+    const grown = Math.min((mask + 1) * 4, slots)
+    table = new Uint32Array(grown * 3)
+    mask = grown - 1
     for (let place = 0; place < old.length; place += 3) {
       moved[0] = old[place] ?? 0
       moved[1] = old[place + 1] ?? 0
