@@ -102,7 +102,7 @@ export const fingerprint = (example: Example): Fingerprint => {
 }
 
 /** Slots of a full table, 12 bytes each. */
-const MOST_SLOTS = 1 << 20
+const MOST_SLOTS = 1 << 19
 const FIRST_SLOTS = 1 << 10
 /** How full a table gets, in quarters. */
 const FULL = 3
@@ -117,7 +117,7 @@ export interface Fingerprints {
 }
 
 /**
- * Remembers up to three quarters of `slots` different examples (786,432; 12 MiB). Later ones are still compared with
+ * Remembers up to three quarters of `slots` different examples (393,216; 6 MiB). Later ones are still compared with
  * these, but not with each other.
  */
 export const createFingerprints = (slots = MOST_SLOTS): Fingerprints => {
