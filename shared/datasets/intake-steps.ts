@@ -8,7 +8,7 @@ import { ApiError, MOST_PARTS } from '../openai/index.ts'
 import type { ChunkReader } from '../platform/index.ts'
 import { INTAKES, type IntakeRecord, intakePart, intakePrefix, partCount } from './intake-records.ts'
 import { leasesOf, signOfLife, watched } from './lease.ts'
-import { recordFile } from './leftovers.ts'
+import { deleteUnder, recordFile } from './leftovers.ts'
 import { FILES, type FileRecord, LONGEST_NAME } from './records.ts'
 import { BeyondTheEnd, type OpenSource, unreadable } from './sources.ts'
 import { checkStored } from './stored-check.ts'
@@ -142,34 +142,20 @@ const nameOf = (uri: string): string => {
 /** What a source is called as a file. @param uri without its query */
 export const fileNameOf = (uri: string): string => nameOf(uri).slice(-LONGEST_NAME).toWellFormed()
 
-/** Deletes what has been taken in, but for what a file is made of. */
-const deleteBytes = async (
-  { platform: { bucket } }: Context,
-  intake: IntakeRecord,
-  kept: ReadonlySet<string>,
-): Promise<void> => {
-  for (let after: string | undefined; ; ) {
-    const { objects, hasMore } = await bucket.list(intakePrefix(intake), after)
-    const keys = objects.map(({ key }) => key).filter(key => !kept.has(key))
-    if (keys.length > 0) await bucket.delete(...keys)
-    after = objects.at(-1)?.key
-    if (!hasMore || after === undefined) return
-  }
-}
-
 /** Ends an intake: of its bytes only those stay that its file is made of. @returns the file, if there is one */
 export const settle = async (context: Context, intake: IntakeRecord): Promise<FileRecord | undefined> => {
   const { store } = context.platform
   const file = (await FILES.get(store, intake.id))?.value
   const isAlive = file?.deleted_at === null
-  await deleteBytes(context, intake, new Set(isAlive ? file.segments.map(({ key }) => key) : []))
+  const kept = new Set(isAlive ? file.segments.map(({ key }) => key) : [])
+  await deleteUnder(context, intakePrefix(intake), kept)
   await INTAKES.delete(store, intake.id)
   return isAlive ? file : undefined
 }
 
 /** Ends an intake of which nothing came, and keeps why for whoever points at the source next. */
 export const fail = async (context: Context, intake: IntakeRecord, { status, code, message }: ApiError) => {
-  await deleteBytes(context, intake, new Set())
+  await deleteUnder(context, intakePrefix(intake), new Set())
   const ends_at = nowSeconds(context) + PATIENCE
   await release(context, intake, {
     state: 'failed',

@@ -62,6 +62,21 @@ const remove = async (context: Context, { id, file, keys }: LeftoverRecord): Pro
   await LEFTOVERS.delete(store, id)
 }
 
+/** Deletes all objects under a prefix but those that a file is made of. */
+export const deleteUnder = async (
+  { platform: { bucket } }: Pick<Context, 'platform'>,
+  prefix: string,
+  kept: ReadonlySet<string>,
+): Promise<void> => {
+  for (let after: string | undefined; ; ) {
+    const { objects, hasMore } = await bucket.list(prefix, after)
+    const keys = objects.map(({ key }) => key).filter(key => !kept.has(key))
+    if (keys.length > 0) await bucket.delete(...keys)
+    after = objects.at(-1)?.key
+    if (!hasMore || after === undefined) return
+  }
+}
+
 /** The schedule's duty. One that cannot be removed keeps none of the others from it, and stays due. */
 export const removeLeftovers = async (context: Context, limit: number): Promise<void> => {
   const due = await listDue(context.platform.store, LEFTOVERS, nowSeconds(context), limit, 'expired')

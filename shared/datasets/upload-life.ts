@@ -6,7 +6,7 @@
 import { type Context, nowSeconds } from '../context.ts'
 import { badRequest, notFound, type UploadStatus } from '../openai/index.ts'
 import { listDue } from '../platform/index.ts'
-import { recordFile } from './leftovers.ts'
+import { deleteUnder, recordFile } from './leftovers.ts'
 import { FILES } from './records.ts'
 import { prefixOf, UPLOADS, type UploadRecord } from './upload-records.ts'
 
@@ -68,21 +68,6 @@ export const findPendingUpload = async (
   return upload
 }
 
-/** Deletes all parts but those that a file is made of. */
-export const deleteParts = async (
-  { platform: { bucket } }: Context,
-  upload: UploadRecord,
-  kept: ReadonlySet<string>,
-): Promise<void> => {
-  for (let after: string | undefined; ; ) {
-    const { objects, hasMore } = await bucket.list(prefixOf(upload), after)
-    const keys = objects.map(({ key }) => key).filter(key => !kept.has(key))
-    if (keys.length > 0) await bucket.delete(...keys)
-    after = objects.at(-1)?.key
-    if (!hasMore || after === undefined) return
-  }
-}
-
 /** The objects that the upload's file is made of, as long as it has not been deleted. */
 export const keptParts = async (
   { platform: { store } }: Context,
@@ -98,7 +83,7 @@ export const settle = async (context: Context, upload: UploadRecord): Promise<Up
   const { store } = context.platform
   if (upload.unfiled === null) return upload
   await recordFile(context, upload.unfiled)
-  await deleteParts(context, upload, await keptParts(context, upload))
+  await deleteUnder(context, prefixOf(upload), await keptParts(context, upload))
   const settled = await UPLOADS.update(store, upload.id, value => ({
     ...value,
     unfiled: null,
@@ -120,7 +105,7 @@ const lookAfter = async (context: Context, { id }: UploadRecord): Promise<void> 
     await settle(context, upload)
     return
   }
-  await deleteParts(context, upload, await keptParts(context, upload))
+  await deleteUnder(context, prefixOf(upload), await keptParts(context, upload))
   await UPLOADS.update(store, id, value => ({ ...value, due_at: nextLookAt(value, now) }))
 }
 

@@ -13,17 +13,10 @@ import {
   type UploadPartState,
   type UploadRequest,
 } from '../openai/index.ts'
+import { deleteUnder } from './leftovers.ts'
 import { FILES, type FileRecord, LONGEST_NAME, type Segment, toFileObject } from './records.ts'
 import { checkStored, type Findings } from './stored-check.ts'
-import {
-  deleteParts,
-  findUpload,
-  firstLookAt,
-  LIFETIME,
-  settle,
-  stateError,
-  statusAt,
-} from './upload-life.ts'
+import { findUpload, firstLookAt, LIFETIME, settle, stateError, statusAt } from './upload-life.ts'
 import { directParts, partStates, storedParts } from './upload-parts.ts'
 import { prefixOf, UPLOADS, type UploadRecord } from './upload-records.ts'
 import { VALIDATED_PURPOSE } from './validator.ts'
@@ -216,6 +209,6 @@ export const cancelUpload = async (context: Context, owner: string, id: string):
       statusAt(value, now) === 'pending' ? { ...value, status: 'cancelled' } : value,
     )) ?? found
   if (upload.status !== 'cancelled') throw stateError(id, statusAt(upload, now))
-  await deleteParts(context, upload, new Set())
+  await deleteUnder(context, prefixOf(upload), new Set())
   return toUploadObject(context, upload)
 }
