@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import type { DatasetReport, DatasetSummary, Declaration, SourceFormat } from '../openai/index.ts'
 import { type Bucket, type ChunkReader, openBucketWriter } from '../platform/index.ts'
-import { createEncoder } from './encode.ts'
+import { BITE, createEncoder } from './encode.ts'
 import type { Segment } from './records.ts'
 import { createValidator } from './validator.ts'
 
@@ -18,9 +18,6 @@ export interface Canonical {
   /** The object that holds the canonical lines, and their SHA-256 in hex; null where the bytes that were read are canonical. */
   written: { segment: Segment; sha256: string } | null
 }
-
-/** Bytes of which the lines are encoded at a time: long texts outlive the moment, and make the heap grow. */
-const BITE = 16 * 1024
 
 /**
  * Validates a file and writes its examples as canonical lines into an object.

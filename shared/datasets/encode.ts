@@ -4,7 +4,10 @@
  */
 
 const encoder = new TextEncoder()
-const FIRST_KEPT = 64 * 1024
+/** Bytes whose lines are made into text at a time: short texts die young, long ones outlive the moment and make the heap grow. */
+export const BITE = 16 * 1024
+/** Memory kept for texts from the beginning. */
+const FIRST_KEPT = 4 * BITE
 /** UTF-8 has no more for one unit of a text. */
 const MOST_BYTES = 3
 /** Memory kept for texts: a dataset of very long lines is not the rule. */

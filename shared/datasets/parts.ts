@@ -5,7 +5,7 @@
  */
 import type { ChunkReader } from '../platform/index.ts'
 import { assertLine, convertLine, type LineLoss, MARK } from './convert.ts'
-import { createEncoder } from './encode.ts'
+import { BITE, createEncoder } from './encode.ts'
 import type { Format } from './formats/index.ts'
 import { createLineReader, type LineFault } from './lines.ts'
 
@@ -34,8 +34,6 @@ export interface Cut {
 }
 
 const LINE_FEED = 0x0a
-/** Bytes decoded at a time: short texts die young, long ones make the heap grow. */
-const BITE = 16 * 1024
 
 /**
  * The parts of a dataset from one on. The last may be shorter, and is empty where nothing but losses comes after the one before.

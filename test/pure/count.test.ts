@@ -1,19 +1,12 @@
 /** Counting files: whole up to a bound, by samples beyond it, once. */
 import { describe, expect, it } from 'vitest'
 import { extrapolate } from '../../shared/datasets/count.ts'
-import { countFile, deleteFile, type FileRecord, type TokenCounter } from '../../shared/datasets/index.ts'
+import { countFile, deleteFile, type FileRecord } from '../../shared/datasets/index.ts'
 import { FILES } from '../../shared/datasets/records.ts'
-import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
 import { utf8 } from './support/bytes.ts'
 import { type Bench, startBench } from './support/context.ts'
+import { letters } from './support/counters.ts'
 
-const letters: TokenCounter = {
-  name: 'letters',
-  exact: true,
-  error: 0,
-  count: text => text.length,
-  images: imageRuleOf('gpt-4o'),
-}
 /** What `letters` makes of a line's frame: the example, the message, its role. */
 const FRAME = 3 + 3 + 'user'.length
 

@@ -7,14 +7,9 @@ import { describe, expect, it } from 'vitest'
 import type { Example, Message } from '../../shared/datasets/formats/format.ts'
 import { countWith } from '../../shared/datasets/tokens/bpe.ts'
 import { encodingOf } from '../../shared/datasets/tokens/encodings.ts'
-import { imageRuleOf } from '../../shared/datasets/tokens/images.ts'
-import {
-  exampleTokens,
-  exampleWindow,
-  type TokenCounter,
-  tokenCounterFor,
-} from '../../shared/datasets/tokens/index.ts'
+import { exampleTokens, exampleWindow, tokenCounterFor } from '../../shared/datasets/tokens/index.ts'
 import { parseRanks } from '../../shared/datasets/tokens/ranks.ts'
+import { letters } from './support/counters.ts'
 
 describe('the rank tables', () => {
   // The checksums that OpenAI's tiktoken holds them against (`tiktoken_ext/openai_public.py`).
@@ -241,14 +236,6 @@ describe('an approximation', () => {
 })
 
 describe('the tokens of an example', () => {
-  /** A letter is a token: what is counted can be added up by hand. */
-  const letters: TokenCounter = {
-    name: 'letters',
-    exact: true,
-    error: 0,
-    count: text => text.length,
-    images: imageRuleOf('gpt-4o'),
-  }
   const of = (example: Example) => exampleTokens(letters, example).tokens
   /** Three for the example, three for a message. */
   const FRAME = 3
